@@ -1,0 +1,79 @@
+/*
+ * log - messages to syslog or to standard error
+ *
+ * Each message is formatted once into a fixed buffer, cleaned, and handed over whole, so that lines
+ * of different threads never mix and a hostile banner can neither forge a line nor cost memory.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define LINE_BYTES 2048
+
+static bool use_stderr = true;
+static int level;
+
+void log_init(const char *ident, bool to_stderr, int verbosity)
+{
+	use_stderr = to_stderr;
+	level = verbosity;
+	/* libmilter and libc log through syslog(3) too, so it is opened in both cases. */
+	openlog(ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
+}
+
+int log_verbosity(void)
+{
+	return level;
+}
+
+/* clean - replace control characters, so that one call is one line */
+static void clean(char *text)
+{
+	for (unsigned char *cp = (unsigned char *)text; *cp != '\0'; cp++)
+		if (*cp < ' ' || *cp == 0x7f)
+			*cp = '?';
+}
+
+static void emit(int priority, const char *label, int error, const char *fmt, va_list ap)
+{
+	char line[LINE_BYTES];
+	int saved = errno;
+	int used = vsnprintf(line, sizeof line - 1, fmt, ap);
+
+	if (used < 0)
+		used = 0;
+	if ((size_t)used >= sizeof line - 1)
+		used = (int)sizeof line - 2;
+	if (error != 0)
+		(void)snprintf(line + used, sizeof line - 1 - (size_t)used, ": %s", strerror(error));
+	clean(line);
+	if (use_stderr)
+		(void)dprintf(STDERR_FILENO, "%s%s\n", label, line);
+	else
+		syslog(priority, "%s%s", label, line);
+	errno = saved;
+}
+
+#define DEFINE_LOG(name, priority, label, error, enabled)                                          \
+	void name(const char *fmt, ...)                                                            \
+	{                                                                                          \
+		va_list ap;                                                                        \
+		if (!(enabled))                                                                    \
+			return;                                                                    \
+		va_start(ap, fmt);                                                                 \
+		emit(priority, label, error, fmt, ap);                                             \
+		va_end(ap);                                                                        \
+	}
+
+DEFINE_LOG(log_err, LOG_ERR, "error: ", errno, true)
+DEFINE_LOG(log_errx, LOG_ERR, "error: ", 0, true)
+DEFINE_LOG(log_warn, LOG_WARNING, "warning: ", errno, true)
+DEFINE_LOG(log_warnx, LOG_WARNING, "warning: ", 0, true)
+DEFINE_LOG(log_info, LOG_INFO, "", 0, true)
+DEFINE_LOG(log_debug, LOG_DEBUG, "", 0, level >= 1)
+DEFINE_LOG(log_trace, LOG_DEBUG, "", 0, level >= 2)

@@ -1,0 +1,29 @@
+/*
+ * log - messages to syslog (facility mail) or to standard error
+ *
+ * log_warn() and log_err() append strerror(errno); the ...x() forms do not.  All functions may be
+ * called from any thread after log_init(), keep errno, and never print more than one line a call:
+ * control characters in what is printed (peer banners, host names) become '?'.
+ */
+#ifndef FF_LOG_H
+#define FF_LOG_H
+
+#include <stdbool.h>
+
+#define LOG_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* log_init - to_stderr: also when the process is not a daemon; verbosity: number of -v options */
+void log_init(const char *ident, bool to_stderr, int verbosity);
+
+/* log_verbosity - the number given to log_init(): 1 lets log_debug() through, 2 log_trace() */
+int log_verbosity(void);
+
+void log_err(const char *fmt, ...) LOG_PRINTF(1, 2);
+void log_errx(const char *fmt, ...) LOG_PRINTF(1, 2);
+void log_warn(const char *fmt, ...) LOG_PRINTF(1, 2);
+void log_warnx(const char *fmt, ...) LOG_PRINTF(1, 2);
+void log_info(const char *fmt, ...) LOG_PRINTF(1, 2);
+void log_debug(const char *fmt, ...) LOG_PRINTF(1, 2);
+void log_trace(const char *fmt, ...) LOG_PRINTF(1, 2);
+
+#endif

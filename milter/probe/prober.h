@@ -1,0 +1,76 @@
+/*
+ * prober - one probe of one server: resolve, connect, greeting, hello, QUIT
+ *
+ * A probe asks what smtp(8) or lmtp(8) would meet, and is as polite as they are.  It knows no
+ * schedule and no health: it reports once, through a callback.
+ *
+ * Threads: everything here belongs to the event thread, the one that runs the event_base.
+ */
+#ifndef FF_PROBER_H
+#define FF_PROBER_H
+
+#include "conf/conf.h"
+#include "health/hop.h"
+#include "health/machine.h"
+
+#include <event2/event.h>
+#include <netinet/in.h>
+
+enum { PROBE_DETAIL_BYTES = 256 };
+
+/* What one probe found. */
+struct probe_result {
+	bool has[CHECK_COUNT];		       /* this probe has something to say about the check */
+	struct outcome outcome[CHECK_COUNT];   /* valid where has[] is set */
+	char detail[PROBE_DETAIL_BYTES];       /* of the first fault, for people: "connect to
+						  127.0.0.1:10024: Connection refused"; one clean line */
+	bool is_local;			       /* every address tried is on this host */
+	int64_t latency_us;		       /* connect() to the first byte of the greeting, -1: none */
+	int64_t evidence_ms;		       /* clock_now_ms() of the last thing heard or missed */
+};
+
+/* What to probe, and how. Copied by prober_start(). */
+struct probe_request {
+	char name[HOP_NAME_BYTES]; /* of the hop, for the log */
+	struct hop_target target;
+	enum conf_depth depth;	   /* DEPTH_CONNECT, DEPTH_GREETING or DEPTH_HELLO */
+	int64_t connect_timeout_ms; /* for each address */
+	int64_t reply_timeout_ms;   /* for each whole reply, from the end of our command */
+	int64_t slow_ms;	   /* a longer latency is degraded: slow */
+	char helo[HOP_HOST_BYTES];
+	unsigned address_limit;	   /* smtp_mx_address_limit, 0: no limit */
+	bool use_ipv4, use_ipv6;   /* inet_protocols */
+	bool has_bind4, has_bind6; /* smtp_bind_address, smtp_bind_address6 */
+	struct in_addr bind4;
+	struct in6_addr bind6;
+};
+
+struct prober; /* resolver, shared by all probes */
+struct probe;  /* one probe under way */
+
+/* The result is known. Called exactly once unless the probe is cancelled before. */
+typedef void probe_done_fn(void *arg, const struct probe_result *result);
+
+/* The connection is closed and the probe's memory is gone, QUIT included: only now may the next
+ * probe of this hop start.  Called exactly once after probe_done_fn, maybe from within the same
+ * event, never from within prober_start(). */
+typedef void probe_released_fn(void *arg);
+
+/* prober_new - NULL with errno set when the resolver cannot be had; base must outlive it */
+struct prober *prober_new(struct event_base *base);
+
+/* prober_free - all its probes must be gone */
+void prober_free(struct prober *prober);
+
+/* prober_start - begin; both callbacks come later, from the event loop.  NULL when we are out of
+ * memory (a local-error for the caller to record). */
+struct probe *prober_start(struct prober *prober, const struct probe_request *request,
+	probe_done_fn *done, probe_released_fn *released, void *arg);
+
+/* prober_cancel - close at once, no callback any more */
+void prober_cancel(struct probe *probe);
+
+/* prober_limit_ms - the longest that a probe can take until done() comes */
+int64_t prober_limit_ms(const struct probe_request *request);
+
+#endif
