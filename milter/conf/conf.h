@@ -148,4 +148,7 @@ void conf_hop_settings(const struct conf *conf, const char *hop, struct conf_hop
 unsigned conf_fixed_differences(const struct conf *old, const struct conf *fresh, char *names,
 	size_t names_bytes);
 
+/* conf_listen_path - the path of a UNIX socket in conf->listen, NULL when it is none */
+const char *conf_listen_path(const struct conf *conf);
+
 #endif

@@ -50,8 +50,8 @@ struct check {
 /*
  * machine_apply - take one outcome in; true when the state or its reason changed.
  *
- * local-error is no result: a check that was never known stays unknown, one that was keeps its state
- * until it becomes stale.
+ * local-error makes the check unknown at once and starts every count anew: what we could not find out
+ * is never held against the hop.
  */
 bool machine_apply(struct check *check, const struct machine_policy *policy,
 	const struct outcome *outcome, int64_t now_ms);

@@ -1,0 +1,16 @@
+/*
+ * run - run a program and take what it prints, bounded in time and size
+ */
+#ifndef FF_RUN_H
+#define FF_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* run_capture - argv[0] is looked up in the system's usual directories, the environment is minimal.
+ * Returns what it wrote to standard output (the caller frees it), or NULL with *error set to a line
+ * that says what failed, the program's own words included (the caller frees it).  Blocks for at most
+ * timeout_ms, then the program is killed.  Call it where blocking is fine: from the keeper. */
+char *run_capture(const char *const argv[], int timeout_ms, char **error);
+
+#endif

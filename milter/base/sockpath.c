@@ -1,0 +1,125 @@
+/*
+ * sockpath - UNIX sockets in the file system
+ */
+#include "base/sockpath.h"
+
+#include "base/xmem.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 64 };
+
+static bool complain(char error[SOCKPATH_ERROR_BYTES], const char *path, const char *what)
+{
+	(void)snprintf(error, SOCKPATH_ERROR_BYTES, "%.150s: %s", path, what);
+	return false;
+}
+
+/* make_directories - like mkdir -p; only the last one is ours */
+static bool make_directories(char *directory, const struct sockpath_access *access)
+{
+	struct stat status;
+
+	if (stat(directory, &status) == 0)
+		return true;
+	for (char *cp = strchr(directory + 1, '/'); cp != NULL; cp = strchr(cp + 1, '/')) {
+		*cp = '\0';
+		(void)mkdir(directory, 0755);
+		*cp = '/';
+	}
+	return mkdir(directory, access->directory_mode) == 0 &&
+	       chmod(directory, access->directory_mode) == 0 &&
+	       chown(directory, access->uid, access->gid) == 0;
+}
+
+int sockpath_connect(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, saved;
+
+	if (strlen(path) >= sizeof address.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	(void)strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+		fd = -1;
+	}
+	return fd;
+}
+
+bool sockpath_prepare(const char *path, const struct sockpath_access *access,
+	char error[SOCKPATH_ERROR_BYTES])
+{
+	char *copy = xstrdup(path);
+	bool has_directory = make_directories(dirname(copy), access);
+	struct stat status;
+	int fd;
+
+	free(copy);
+	if (!has_directory)
+		return complain(error, path, strerror(errno));
+	if (lstat(path, &status) < 0)
+		return errno == ENOENT || complain(error, path, strerror(errno));
+	if (!S_ISSOCK(status.st_mode))
+		return complain(error, path, "exists and is not a socket");
+	fd = sockpath_connect(path);
+	if (fd >= 0) {
+		close(fd);
+		return complain(error, path, "another process serves this socket");
+	}
+	if (unlink(path) < 0)
+		return complain(error, path, strerror(errno));
+	return true;
+}
+
+bool sockpath_grant(const char *path, const struct sockpath_access *access,
+	char error[SOCKPATH_ERROR_BYTES])
+{
+	if (chown(path, access->uid, access->gid) < 0 || chmod(path, access->mode) < 0)
+		return complain(error, path, strerror(errno));
+	return true;
+}
+
+int sockpath_listen(const char *path, const struct sockpath_access *access,
+	char error[SOCKPATH_ERROR_BYTES])
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int fd;
+
+	if (strlen(path) >= sizeof address.sun_path) {
+		complain(error, path, strerror(ENAMETOOLONG));
+		return -1;
+	}
+	if (!sockpath_prepare(path, access, error))
+		return -1;
+	(void)strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* Nobody else may connect before owner and mode are right. */
+	mask = umask(0177);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+		listen(fd, BACKLOG) == 0) {
+		(void)umask(mask);
+		if (sockpath_grant(path, access, error))
+			return fd;
+	} else {
+		(void)umask(mask);
+		complain(error, path, strerror(errno));
+	}
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}

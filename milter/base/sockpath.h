@@ -1,0 +1,38 @@
+/*
+ * sockpath - UNIX sockets in the file system: their directory, owner, mode, and what a crash left
+ */
+#ifndef FF_SOCKPATH_H
+#define FF_SOCKPATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Who may use a socket.  (uid_t)-1 and (gid_t)-1: leave as it is. */
+struct sockpath_access {
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;	       /* of the socket */
+	mode_t directory_mode; /* of its directory, when that has to be made */
+};
+
+enum { SOCKPATH_ERROR_BYTES = 256 };
+
+/* sockpath_prepare - make the directory if it is missing and remove a socket that nobody serves.
+ * false with a line in error: somebody serves it, something else is there, or no permission. */
+bool sockpath_prepare(const char *path, const struct sockpath_access *access,
+	char error[SOCKPATH_ERROR_BYTES]);
+
+/* sockpath_grant - give an open socket its owner and mode; false with a line in error */
+bool sockpath_grant(const char *path, const struct sockpath_access *access,
+	char error[SOCKPATH_ERROR_BYTES]);
+
+/* sockpath_listen - all of it: a listening, non-blocking, close-on-exec descriptor, -1 with a line in
+ * error */
+int sockpath_listen(const char *path, const struct sockpath_access *access,
+	char error[SOCKPATH_ERROR_BYTES]);
+
+/* sockpath_connect - a blocking, close-on-exec descriptor, -1 with errno set */
+int sockpath_connect(const char *path);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * ask - one request to the daemon, one answer
+ */
+#include "ctl/ctl.h"
+
+#include "base/sockpath.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+enum { ANSWER_TIMEOUT_S = 10 };
+
+/* advice - what an operator can do about a socket that cannot be had */
+static const char *advice(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ECONNREFUSED:
+		return "is failfast-milter running?";
+	case EACCES:
+		return "run this as root, or as a member of the group that owns the socket";
+	default:
+		return "see \"control\" in failfast-milter.conf(5)";
+	}
+}
+
+static int connect_to(const struct ctl *ctl)
+{
+	const struct timeval timeout = {ANSWER_TIMEOUT_S, 0};
+	int fd = sockpath_connect(ctl->socket);
+
+	if (fd < 0) {
+		(void)fprintf(stderr, "failfastctl: %s: %s: %s\n", ctl->socket, strerror(errno),
+			advice(errno));
+		return -1;
+	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+	return fd;
+}
+
+static bool send_request(FILE *stream, json_t *request)
+{
+	return json_dumpf(request, stream, JSON_COMPACT) == 0 && fputc('\n', stream) != EOF &&
+	       fflush(stream) == 0;
+}
+
+json_t *ctl_ask(const struct ctl *ctl, json_t *request)
+{
+	int fd = connect_to(ctl);
+	FILE *stream = fd >= 0 ? fdopen(fd, "r+") : NULL;
+	json_t *answer = NULL;
+	json_error_t error;
+	const char *complaint;
+
+	if (stream == NULL) {
+		json_decref(request);
+		return NULL;
+	}
+	errno = 0;
+	if (send_request(stream, request))
+		answer = json_loadf(stream, JSON_DISABLE_EOF_CHECK, &error);
+	if (answer == NULL)
+		(void)fprintf(stderr, "failfastctl: %s: no answer: %s\n", ctl->socket,
+			errno != 0 ? strerror(errno) : error.text);
+	complaint = json_string_value(json_object_get(answer, "error"));
+	if (complaint != NULL) {
+		(void)fprintf(stderr, "failfastctl: %s\n", complaint);
+		json_decref(answer);
+		answer = NULL;
+	}
+	fclose(stream);
+	json_decref(request);
+	return answer;
+}

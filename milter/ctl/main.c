@@ -1,0 +1,99 @@
+/*
+ * main - failfastctl: find the daemon, find the command
+ */
+#include "ctl/ctl.h"
+
+#include "base/log.h"
+#include "conf/conf.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { DEFAULT_COLUMNS = 80 };
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct ctl *ctl, int argc, char **argv);
+} commands[] = {
+	{"status", ctl_status},
+};
+
+int ctl_usage(void)
+{
+	(void)fprintf(stderr,
+		"usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] status [--json] [PATTERN]\n");
+	return CTL_UNKNOWN;
+}
+
+static void report(void *arg, const char *message)
+{
+	(void)arg;
+	(void)fprintf(stderr, "failfastctl: %s\n", message);
+}
+
+/* look_at_terminal - colour and width are for people alone */
+static void look_at_terminal(struct ctl *ctl)
+{
+	const char *no_colour = getenv("NO_COLOR");
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO))
+		return;
+	ctl->has_colour = no_colour == NULL || *no_colour == '\0';
+	ctl->columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40
+			       ? size.ws_col
+			       : DEFAULT_COLUMNS;
+}
+
+static int run_command(struct ctl *ctl, int argc, char **argv)
+{
+	for (size_t i = 0; argc > 0 && i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(commands[i].name, argv[0]) == 0)
+			return commands[i].run(ctl, argc, argv);
+	if (argc > 0)
+		(void)fprintf(stderr, "failfastctl: no such command: %s\n", argv[0]);
+	return ctl_usage();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{0},
+	};
+	const char *filename = SYSCONFDIR "/failfast-milter.conf";
+	struct conf *conf = NULL;
+	struct ctl ctl = {0};
+	int option, status;
+
+	log_init("failfastctl", true, 0);
+	while ((option = getopt_long(argc, argv, "c:s:", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			filename = optarg;
+			break;
+		case 's':
+			ctl.socket = optarg;
+			break;
+		case 'j':
+			ctl.is_json = true;
+			break;
+		default:
+			return ctl_usage();
+		}
+	}
+	if (ctl.socket == NULL) {
+		conf = conf_load(filename, report, NULL);
+		if (conf == NULL)
+			return CTL_UNKNOWN;
+		ctl.socket = conf->control;
+	}
+	look_at_terminal(&ctl);
+	status = run_command(&ctl, argc - optind, argv + optind);
+	conf_unref(conf);
+	return status;
+}

@@ -1,0 +1,149 @@
+/*
+ * status - failfastctl status: every hop in a table, the worst first
+ */
+#include "ctl/ctl.h"
+
+#include "base/xmem.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How a state looks, how bad it is, and what the exit status says of it. */
+static const struct look {
+	const char *state;
+	int rank; /* the worst comes first in the table */
+	int status;
+	const char *colour;
+} looks[] = {
+	{"down", 0, CTL_DOWN, "\033[31m"},
+	{"forced-down", 1, CTL_DOWN, "\033[31m"},
+	{"unknown", 2, CTL_UNKNOWN, "\033[35m"},
+	{"degraded", 3, CTL_DEGRADED, "\033[33m"},
+	{"forced-up", 4, CTL_UP, "\033[32m"},
+	{"up", 5, CTL_UP, "\033[32m"},
+};
+
+static const struct look *look_of(const json_t *hop)
+{
+	const char *state = json_string_value(json_object_get(hop, "state"));
+
+	for (size_t i = 0; state != NULL && i < sizeof looks / sizeof *looks; i++)
+		if (strcmp(looks[i].state, state) == 0)
+			return &looks[i];
+	return &looks[2];
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "";
+}
+
+static int by_badness(const void *a, const void *b)
+{
+	const json_t *const *left = a, *const *right = b;
+	int difference = look_of(*left)->rank - look_of(*right)->rank;
+
+	return difference != 0 ? difference : strcmp(text_of(*left, "hop"), text_of(*right, "hop"));
+}
+
+/* print_clean - names and details come from outside: nothing in them may steer a terminal */
+static void print_clean(const char *text, unsigned width)
+{
+	unsigned used = 0;
+
+	for (; *text != '\0' && (width == 0 || used < width); text++, used++)
+		(void)putchar(isprint((unsigned char)*text) ? *text : '?');
+	(void)putchar('\n');
+}
+
+/* print_hop - a line with state, reason and hop, and a line of what is behind it unless all is well */
+static void print_hop(const struct ctl *ctl, const json_t *hop)
+{
+	enum { INDENT = 13, STATE_WIDTH = 12 };
+	const struct look *look = look_of(hop);
+	unsigned width = ctl->columns > INDENT ? ctl->columns - INDENT : 0;
+	json_t *latency = json_object_get(hop, "latency_ms");
+	char line[1024], answer[32] = "";
+	size_t index;
+	json_t *role;
+
+	(void)printf("%s%-*s%s ", ctl->has_colour ? look->colour : "", STATE_WIDTH, look->state,
+		ctl->has_colour ? "\033[0m" : "");
+	print_clean(text_of(hop, "hop"), width);
+	line[0] = '\0';
+	json_array_foreach(json_object_get(hop, "roles"), index, role)
+		(void)snprintf(line + strlen(line), sizeof line - strlen(line), "%s%s",
+			index > 0 ? "," : "", json_string_value(role));
+	if (json_is_number(latency))
+		(void)snprintf(answer, sizeof answer, ", %.1f ms", json_number_value(latency));
+	(void)snprintf(line + strlen(line), sizeof line - strlen(line), ", since %s%s",
+		text_of(hop, "since"), answer);
+	(void)printf("%*s", INDENT, "");
+	print_clean(line, width);
+	if (*text_of(hop, "reason") == '\0')
+		return;
+	(void)snprintf(line, sizeof line, "%s%s%s", text_of(hop, "reason"),
+		*text_of(hop, "detail") != '\0' ? ": " : "", text_of(hop, "detail"));
+	(void)printf("%*s", INDENT, "");
+	print_clean(line, width);
+}
+
+static void print_table(const struct ctl *ctl, json_t *hops)
+{
+	size_t count = json_array_size(hops);
+	const json_t **sorted = xcalloc(count + 1, sizeof *sorted);
+
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = json_array_get(hops, i);
+	qsort(sorted, count, sizeof *sorted, by_badness);
+	for (size_t i = 0; i < count; i++)
+		print_hop(ctl, sorted[i]);
+	if (count == 0)
+		(void)printf("no hops\n");
+	free(sorted);
+}
+
+/* exit_status - a hop that is down counts more than one that is not known, that more than a degraded one */
+static int exit_status(json_t *hops)
+{
+	static const int badness[] = {
+		[CTL_UP] = 0, [CTL_DEGRADED] = 1, [CTL_UNKNOWN] = 2, [CTL_DOWN] = 3};
+	int worst = CTL_UP;
+	size_t index;
+	json_t *hop;
+
+	json_array_foreach(hops, index, hop)
+		if (badness[look_of(hop)->status] > badness[worst])
+			worst = look_of(hop)->status;
+	return worst;
+}
+
+int ctl_status(const struct ctl *ctl, int argc, char **argv)
+{
+	const char *pattern = argc > 1 ? argv[1] : NULL;
+	json_t *answer, *hops, *request;
+	int status;
+
+	if (argc > 2)
+		return ctl_usage();
+	request = json_pack("{s:s, s:s*}", "command", "status", "pattern", pattern);
+	answer = ctl_ask(ctl, request);
+	if (answer == NULL)
+		return CTL_UNKNOWN;
+	hops = json_object_get(answer, "hops");
+	if (ctl->is_json) {
+		(void)json_dumpf(answer, stdout, JSON_INDENT(2));
+		(void)putchar('\n');
+	} else {
+		print_table(ctl, hops);
+	}
+	status = exit_status(hops);
+	if (pattern != NULL && json_array_size(hops) == 0)
+		status = CTL_UNKNOWN;
+	json_decref(answer);
+	return status;
+}

@@ -1,0 +1,290 @@
+/*
+ * engine - the half that probes and answers
+ *
+ * One event thread (libevent) runs probes, timers, the control socket and the line to the keeper; it is
+ * the only writer of the table of hops.  libmilter's threads read it.  The main thread belongs to
+ * libmilter.
+ *
+ * The process ends with everything still allocated: libmilter's workers may be in the middle of a
+ * callback, and the kernel frees faster than we do.
+ */
+#include "engine.h"
+
+#include "base/channel.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sockpath.h"
+#include "health/table.h"
+#include "ops/control.h"
+#include "ops/notify.h"
+#include "probe/sched.h"
+#include "verdict/milter.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <grp.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { DRAIN_MS = 5000, DRAIN_POLL_MS = 10 };
+
+static struct {
+	struct event_base *base;
+	struct table *table;
+	struct sched *sched;
+	struct control *control;
+	struct conf *conf; /* the options that cannot change are those of the start */
+	struct event *channel_event;
+	struct event *drain_event;
+	struct channel_input input;
+	int channel_fd;
+	int64_t drain_until_ms;
+	uid_t uid;
+	gid_t gid, listen_gid;
+	bool is_root;
+} engine;
+
+static _Noreturn void give_up(int status, const char *what)
+{
+	log_errx("%s", what);
+	exit(status);
+}
+
+/* find_identity - who we shall be, and who may use the socket */
+static void find_identity(const struct conf *conf)
+{
+	const struct passwd *user = NULL;
+	const struct group *group = *conf->listen_group != '\0' ? getgrnam(conf->listen_group) : NULL;
+
+	engine.is_root = geteuid() == 0;
+	engine.uid = geteuid();
+	engine.gid = getegid();
+	engine.listen_gid = group != NULL ? group->gr_gid : engine.gid;
+	if (!engine.is_root || *conf->user == '\0')
+		return;
+	user = getpwnam(conf->user);
+	if (user == NULL)
+		give_up(EX_CONFIG, "the user of the configuration has gone");
+	engine.uid = user->pw_uid;
+	engine.gid = user->pw_gid;
+}
+
+/* drop_privileges - for good: no way back and nothing to gain by exec */
+static void drop_privileges(const struct conf *conf)
+{
+	if (engine.is_root && *conf->user != '\0' &&
+		(initgroups(conf->user, engine.gid) < 0 || setgid(engine.gid) < 0 ||
+			setuid(engine.uid) < 0)) {
+		log_err("cannot become %s", conf->user);
+		exit(EX_OSERR);
+	}
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* raise_limits - a connection of Postfix and a probe each need a descriptor */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* open_milter - Postfix's end, as root where we are: only root may give it to Postfix's group */
+static void open_milter(const struct conf *conf)
+{
+	const struct sockpath_access access = {
+		.uid = engine.is_root ? engine.uid : (uid_t)-1,
+		.gid = engine.listen_gid,
+		.mode = conf->listen_mode,
+		.directory_mode = 0750,
+	};
+	const char *path = conf_listen_path(conf);
+	char complaint[SOCKPATH_ERROR_BYTES];
+	const char *error;
+
+	if (path != NULL && !sockpath_prepare(path, &access, complaint)) {
+		log_errx("listen: %s", complaint);
+		exit(EX_UNAVAILABLE);
+	}
+	if (!milter_open(conf, engine.table, &error)) {
+		log_errx("listen = \"%s\": %s", conf->listen, error);
+		exit(EX_UNAVAILABLE);
+	}
+	if (path != NULL && !sockpath_grant(path, &access, complaint)) {
+		log_errx("listen: %s", complaint);
+		exit(EX_UNAVAILABLE);
+	}
+}
+
+static int open_control(const struct conf *conf)
+{
+	const struct sockpath_access access = {
+		.uid = engine.is_root ? engine.uid : (uid_t)-1,
+		.gid = engine.is_root ? engine.gid : (gid_t)-1,
+		.mode = 0660,
+		.directory_mode = 0755,
+	};
+	char complaint[SOCKPATH_ERROR_BYTES];
+	int fd = sockpath_listen(conf->control, &access, complaint);
+
+	if (fd < 0) {
+		log_errx("control: %s", complaint);
+		exit(EX_UNAVAILABLE);
+	}
+	return fd;
+}
+
+static void apply(const struct sources *sources)
+{
+	struct site *site = site_new(sources->conf, sources->postconfs, sources->count);
+
+	sched_apply(engine.sched, site);
+	site_publish(site);
+}
+
+static void report(void *arg, const char *message)
+{
+	(void)arg;
+	log_errx("%s", message);
+}
+
+/* reload - the keeper has checked it already, so a refusal here is a bug, and changes nothing */
+static void reload(const char *block, size_t bytes)
+{
+	struct sources sources;
+	char names[128];
+
+	if (!sources_unpack(&sources, block, bytes, report, NULL)) {
+		log_errx("reload: nothing is changed");
+		return;
+	}
+	if (conf_fixed_differences(engine.conf, sources.conf, names, sizeof names) > 0)
+		log_warnx("reload: a change of %s needs a restart", names);
+	apply(&sources);
+	sources_free(&sources);
+	log_info("reloaded: %u hops", table_count(engine.table));
+}
+
+static _Noreturn void finish(void)
+{
+	log_debug("ended");
+	exit(EX_OK);
+}
+
+static void on_drain(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval poll = {0, DRAIN_POLL_MS * 1000};
+
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (milter_open_messages() == 0 || clock_now_ms() >= engine.drain_until_ms)
+		finish();
+	evtimer_add(engine.drain_event, &poll);
+}
+
+/* drain - open messages get their answer first */
+static void drain(void)
+{
+	if (engine.drain_until_ms != 0)
+		return;
+	milter_drain();
+	engine.drain_until_ms = clock_now_ms() + DRAIN_MS;
+	on_drain(-1, 0, NULL);
+}
+
+static void on_channel(evutil_socket_t fd, short what, void *arg)
+{
+	enum channel_type type;
+	char *payload;
+	size_t bytes;
+
+	(void)what;
+	(void)arg;
+	if (!channel_fill(fd, &engine.input)) {
+		log_warnx("the keeper is gone: ending");
+		event_del(engine.channel_event);
+		drain();
+		return;
+	}
+	while (channel_next(&engine.input, &type, &payload, &bytes)) {
+		if (type == CHANNEL_RELOAD)
+			reload(payload, bytes);
+		else if (type == CHANNEL_STOP)
+			drain();
+		else if (type == CHANNEL_DUMP)
+			notify_dump(engine.table);
+		free(payload);
+	}
+}
+
+static void *event_thread(void *arg)
+{
+	(void)arg;
+	(void)event_base_dispatch(engine.base);
+	give_up(EX_SOFTWARE, "the event loop ended");
+}
+
+/* build_events - the parts of the event thread, in the order in which they need each other */
+static void build_events(const struct sources *sources, int control_fd)
+{
+	engine.sched = sched_new(engine.base, engine.table, notify_change, NULL);
+	if (engine.sched == NULL)
+		give_up(EX_OSERR, "cannot start to probe");
+	engine.control = control_new(engine.base, control_fd, engine.table);
+	engine.channel_event =
+		event_new(engine.base, engine.channel_fd, EV_READ | EV_PERSIST, on_channel, NULL);
+	engine.drain_event = evtimer_new(engine.base, on_drain, NULL);
+	if (engine.control == NULL || engine.channel_event == NULL || engine.drain_event == NULL ||
+		event_add(engine.channel_event, NULL) < 0)
+		give_up(EX_OSERR, "out of memory");
+	apply(sources);
+}
+
+static void seed_random(void)
+{
+	unsigned seed;
+
+	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+		seed = (unsigned)getpid();
+	srandom(seed);
+}
+
+_Noreturn void engine_run(const struct sources *sources, int channel_fd)
+{
+	pthread_t thread;
+	int control_fd;
+
+	/* A Ctrl-C at the terminal is for the keeper, which lets us end in order. */
+	(void)setpgid(0, 0);
+	(void)signal(SIGPIPE, SIG_IGN);
+	seed_random();
+	raise_limits();
+	engine.channel_fd = channel_fd;
+	engine.conf = conf_ref(sources->conf);
+	engine.table = table_new();
+	if (evthread_use_pthreads() < 0 || (engine.base = event_base_new()) == NULL)
+		give_up(EX_OSERR, "libevent does not start");
+	find_identity(sources->conf);
+	open_milter(sources->conf);
+	control_fd = open_control(sources->conf);
+	drop_privileges(sources->conf);
+	build_events(sources, control_fd);
+	if (pthread_create(&thread, NULL, event_thread, NULL) != 0)
+		give_up(EX_OSERR, "cannot start a thread");
+	(void)channel_send(channel_fd, CHANNEL_READY, NULL, 0);
+	milter_run();
+	give_up(EX_SOFTWARE, "libmilter ended");
+}

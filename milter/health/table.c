@@ -1,0 +1,551 @@
+/*
+ * table - the health of every hop
+ *
+ * A hop that is removed while a thread waits for its result leaves the hash at once; the last waiter
+ * frees it.  The event thread reads hops without the lock, because nobody else writes them but the
+ * two fields that askers touch (wanted, waiters), which it reads under the lock.
+ */
+#include "health/table.h"
+
+#include "base/clock.h"
+#include "base/xmem.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+struct hop {
+	UT_hash_handle hh;
+	struct hop *prev, *next; /* among those wanted */
+	char *name;
+	unsigned roles;
+	bool is_local;
+	bool is_learned;
+	bool is_marked;	 /* not put again since table_mark() */
+	bool is_removed; /* out of the hash, lives for its waiters */
+	bool is_wanted;	 /* somebody asks for a fresh result */
+	unsigned waiters;
+	uint64_t results; /* counts them, so that a waiter sees a new one */
+	int64_t interval_ms;
+	int64_t started_ms; /* of the probe in flight, 0: none */
+	int64_t due_ms;
+	int64_t result_ms;
+	int64_t used_ms; /* last time mail asked */
+	int64_t latency_us;
+	time_t since;
+	time_t last_probe;
+	char *detail;
+	bool has_check[CHECK_COUNT];
+	struct check check[CHECK_COUNT];
+	void *job;
+};
+
+struct learned {
+	char name[HOP_NAME_BYTES];
+	enum hop_role role;
+};
+
+struct table {
+	pthread_mutex_t lock;
+	pthread_cond_t news;
+	struct hop *hops;
+	struct hop *wanted; /* hops with is_wanted, in the order of asking */
+	unsigned waited_hops;
+	unsigned waiters;
+	struct learned *queue; /* of table_learn(), TABLE_LEARN_QUEUE places */
+	unsigned queued;
+	uint64_t queue_rounds; /* counts table_learned_done() */
+	struct table_observer observer;
+};
+
+struct table *table_new(void)
+{
+	struct table *table = xcalloc(1, sizeof *table);
+	pthread_condattr_t attr;
+
+	table->queue = xcalloc(TABLE_LEARN_QUEUE, sizeof *table->queue);
+	pthread_mutex_init(&table->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&table->news, &attr);
+	pthread_condattr_destroy(&attr);
+	return table;
+}
+
+static void hop_free(struct hop *hop)
+{
+	free(hop->name);
+	free(hop->detail);
+	free(hop);
+}
+
+void table_free(struct table *table)
+{
+	struct hop *hop, *next;
+
+	if (table == NULL)
+		return;
+	HASH_ITER(hh, table->hops, hop, next)
+	{
+		HASH_DEL(table->hops, hop);
+		hop_free(hop);
+	}
+	pthread_cond_destroy(&table->news);
+	pthread_mutex_destroy(&table->lock);
+	free(table->queue);
+	free(table);
+}
+
+void table_observe(struct table *table, const struct table_observer *observer)
+{
+	table->observer = *observer;
+}
+
+static struct hop *find(struct table *table, const char *name)
+{
+	struct hop *hop;
+
+	HASH_FIND_STR(table->hops, name, hop);
+	return hop;
+}
+
+/* worst - the check that decides about the hop, NULL when it has none */
+static const struct check *worst(const struct hop *hop)
+{
+	const struct check *found = NULL;
+
+	for (int i = 0; i < CHECK_COUNT; i++)
+		if (hop->has_check[i] && (found == NULL || hop->check[i].state > found->state))
+			found = &hop->check[i];
+	return found;
+}
+
+static void fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out)
+{
+	const struct check *check = worst(hop);
+
+	(void)snprintf(out->name, sizeof out->name, "%s", hop->name);
+	out->roles = hop->roles;
+	out->is_local = hop->is_local;
+	out->is_learned = hop->is_learned;
+	out->state = check != NULL ? check->state : STATE_UNKNOWN;
+	out->reason = check != NULL ? check->reason : REASON_NONE;
+	(void)snprintf(out->detail, sizeof out->detail, "%s", hop->detail != NULL ? hop->detail : "");
+	out->since = hop->since;
+	out->last_probe = hop->last_probe;
+	out->age_ms = hop->result_ms != 0 ? now_ms - hop->result_ms : -1;
+	out->latency_us = hop->latency_us;
+	memcpy(out->has_check, hop->has_check, sizeof out->has_check);
+	memcpy(out->check, hop->check, sizeof out->check);
+	if (check != NULL && machine_is_stale(check, hop->interval_ms, hop->due_ms, now_ms)) {
+		out->state = STATE_UNKNOWN;
+		out->reason = REASON_NONE;
+		(void)snprintf(out->detail, sizeof out->detail, "no result for too long");
+	}
+}
+
+bool table_look(struct table *table, const char *name, int64_t now_ms, struct hop_view *out)
+{
+	struct hop *hop;
+
+	pthread_mutex_lock(&table->lock);
+	hop = find(table, name);
+	if (hop != NULL)
+		fill_view(hop, now_ms, out);
+	pthread_mutex_unlock(&table->lock);
+	return hop != NULL;
+}
+
+/* wait_until - one wait for news, bounded; false when the time is over */
+static bool wait_until(struct table *table, int64_t deadline_ms)
+{
+	int64_t left_ms = deadline_ms - clock_now_ms();
+	struct timespec until;
+
+	if (left_ms <= 0)
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += left_ms / 1000;
+	until.tv_nsec += (left_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	table->waiters++;
+	pthread_cond_timedwait(&table->news, &table->lock, &until);
+	table->waiters--;
+	return true;
+}
+
+/* wait_for_hop - a name may still be in the queue of what mail taught us */
+static struct hop *wait_for_hop(struct table *table, const char *name, int64_t deadline_ms)
+{
+	uint64_t round = table->queue_rounds;
+	struct hop *hop = find(table, name);
+
+	while (hop == NULL && table->queued > 0 && table->queue_rounds == round &&
+		wait_until(table, deadline_ms))
+		hop = find(table, name);
+	return hop;
+}
+
+/* wait_for_result - the caller holds the lock and gets it back with hop still valid */
+static void wait_for_result(struct table *table, struct hop *hop, int64_t max_wait_ms,
+	int64_t now_ms)
+{
+	uint64_t seen = hop->results;
+	int64_t deadline_ms;
+
+	if (hop->waiters == 0 && table->waited_hops >= TABLE_WAITED_HOPS)
+		return;
+	if (hop->waiters++ == 0)
+		table->waited_hops++;
+	do
+		deadline_ms = (hop->started_ms != 0 ? hop->started_ms : now_ms) + max_wait_ms;
+	while (hop->results == seen && !hop->is_removed && wait_until(table, deadline_ms));
+	if (--hop->waiters == 0)
+		table->waited_hops--;
+}
+
+/* want - ask the scheduler for a probe, once until it has taken notice */
+static void want(struct table *table, struct hop *hop)
+{
+	if (hop->is_wanted || hop->is_removed)
+		return;
+	hop->is_wanted = true;
+	DL_APPEND(table->wanted, hop);
+	if (table->observer.wanted != NULL)
+		table->observer.wanted(table->observer.arg);
+}
+
+bool table_ask(struct table *table, const char *name, const struct freshness *freshness,
+	struct hop_view *out)
+{
+	int64_t now_ms = clock_now_ms(), age_ms = INT64_MAX;
+	struct hop *hop;
+
+	pthread_mutex_lock(&table->lock);
+	hop = wait_for_hop(table, name, now_ms + freshness->max_wait_ms);
+	if (hop == NULL) {
+		pthread_mutex_unlock(&table->lock);
+		return false;
+	}
+	hop->used_ms = now_ms;
+	if (hop->result_ms != 0)
+		age_ms = now_ms - hop->result_ms;
+	if (hop->is_local && age_ms > freshness->max_age_ms * 3 / 4)
+		want(table, hop);
+	if (hop->is_local && age_ms > freshness->max_age_ms)
+		wait_for_result(table, hop, freshness->max_wait_ms, now_ms);
+	fill_view(hop, clock_now_ms(), out);
+	if (hop->is_removed && hop->waiters == 0)
+		hop_free(hop);
+	pthread_mutex_unlock(&table->lock);
+	return true;
+}
+
+void table_learn(struct table *table, const char *name, enum hop_role role)
+{
+	struct learned *place;
+
+	pthread_mutex_lock(&table->lock);
+	if (table->queued < TABLE_LEARN_QUEUE) {
+		place = &table->queue[table->queued++];
+		(void)snprintf(place->name, sizeof place->name, "%s", name);
+		place->role = role;
+		if (table->observer.wanted != NULL)
+			table->observer.wanted(table->observer.arg);
+	}
+	pthread_mutex_unlock(&table->lock);
+}
+
+unsigned table_count(struct table *table)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&table->lock);
+	count = HASH_COUNT(table->hops);
+	pthread_mutex_unlock(&table->lock);
+	return count;
+}
+
+/* news - the caller holds the lock and changed something that askers wait for */
+static void news(struct table *table)
+{
+	if (table->waiters > 0)
+		pthread_cond_broadcast(&table->news);
+}
+
+bool table_learned_next(struct table *table, char name[HOP_NAME_BYTES], enum hop_role *role)
+{
+	bool is_there;
+
+	pthread_mutex_lock(&table->lock);
+	is_there = table->queued > 0;
+	if (is_there) {
+		struct learned *last = &table->queue[--table->queued];
+
+		(void)snprintf(name, HOP_NAME_BYTES, "%s", last->name);
+		*role = last->role;
+	} else {
+		table->queue_rounds++;
+		news(table);
+	}
+	pthread_mutex_unlock(&table->lock);
+	return is_there;
+}
+
+static struct hop *hop_new(const char *name)
+{
+	struct hop *hop = xcalloc(1, sizeof *hop);
+
+	hop->name = xstrdup(name);
+	hop->is_marked = true;
+	hop->latency_us = -1;
+	hop->since = clock_wall();
+	return hop;
+}
+
+static struct hop *put(struct table *table, const struct hop_settings *settings, bool is_learned,
+	int64_t now_ms)
+{
+	struct hop *hop;
+
+	pthread_mutex_lock(&table->lock);
+	hop = find(table, settings->name);
+	if (hop == NULL) {
+		hop = hop_new(settings->name);
+		hop->is_learned = is_learned;
+		HASH_ADD_KEYPTR(hh, table->hops, hop->name, strlen(hop->name), hop);
+	}
+	hop->roles = hop->is_marked ? settings->roles : hop->roles | settings->roles;
+	hop->is_marked = false;
+	hop->is_learned = hop->is_learned && is_learned;
+	if (hop->result_ms == 0)
+		hop->is_local = settings->is_local;
+	hop->interval_ms = settings->interval_ms;
+	hop->used_ms = now_ms;
+	news(table);
+	pthread_mutex_unlock(&table->lock);
+	return hop;
+}
+
+struct hop *table_put(struct table *table, const struct hop_settings *settings, int64_t now_ms)
+{
+	return put(table, settings, false, now_ms);
+}
+
+struct hop *table_put_learned(struct table *table, const struct hop_settings *settings,
+	int64_t now_ms)
+{
+	return put(table, settings, true, now_ms);
+}
+
+struct hop *table_find(struct table *table, const char *name)
+{
+	struct hop *hop;
+
+	pthread_mutex_lock(&table->lock);
+	hop = find(table, name);
+	pthread_mutex_unlock(&table->lock);
+	return hop;
+}
+
+void table_mark(struct table *table)
+{
+	struct hop *hop, *next;
+
+	pthread_mutex_lock(&table->lock);
+	HASH_ITER(hh, table->hops, hop, next)
+	{
+		hop->is_marked = true;
+	}
+	pthread_mutex_unlock(&table->lock);
+}
+
+void table_remove(struct table *table, struct hop *hop)
+{
+	pthread_mutex_lock(&table->lock);
+	HASH_DEL(table->hops, hop);
+	if (hop->is_wanted)
+		DL_DELETE(table->wanted, hop);
+	hop->is_removed = true;
+	if (hop->waiters > 0)
+		news(table);
+	else
+		hop_free(hop);
+	pthread_mutex_unlock(&table->lock);
+}
+
+void table_sweep(struct table *table, bool (*gone)(void *arg, struct hop *hop), void *arg)
+{
+	struct hop *hop, *next;
+
+	/* Only this thread changes the hash, so it may be walked without the lock. */
+	HASH_ITER(hh, table->hops, hop, next)
+	{
+		if (hop->is_marked && gone(arg, hop))
+			table_remove(table, hop);
+	}
+}
+
+struct hop *table_oldest_learned(struct table *table)
+{
+	struct hop *hop, *next, *oldest = NULL;
+
+	pthread_mutex_lock(&table->lock);
+	HASH_ITER(hh, table->hops, hop, next)
+	{
+		if (hop->is_learned && (oldest == NULL || hop->used_ms < oldest->used_ms))
+			oldest = hop;
+	}
+	pthread_mutex_unlock(&table->lock);
+	return oldest;
+}
+
+bool table_is_forgotten(struct table *table, const struct hop *hop, int64_t ttl_ms, int64_t now_ms)
+{
+	bool is_forgotten;
+
+	pthread_mutex_lock(&table->lock);
+	is_forgotten = hop->is_learned && now_ms - hop->used_ms > ttl_ms;
+	pthread_mutex_unlock(&table->lock);
+	return is_forgotten;
+}
+
+void table_probe_begins(struct table *table, struct hop *hop, int64_t now_ms, int64_t due_ms)
+{
+	pthread_mutex_lock(&table->lock);
+	hop->started_ms = now_ms;
+	hop->due_ms = due_ms;
+	pthread_mutex_unlock(&table->lock);
+}
+
+struct hop *table_next_wanted(struct table *table)
+{
+	struct hop *hop;
+
+	pthread_mutex_lock(&table->lock);
+	hop = table->wanted;
+	if (hop != NULL) {
+		DL_DELETE(table->wanted, hop);
+		hop->is_wanted = false;
+	}
+	pthread_mutex_unlock(&table->lock);
+	return hop;
+}
+
+/* replace_detail - the detail belongs to the last fault; none is left when the hop is up */
+static void replace_detail(struct hop *hop, const char *detail)
+{
+	if (hop->detail != NULL && strcmp(hop->detail, detail) == 0)
+		return;
+	free(hop->detail);
+	hop->detail = *detail != '\0' ? strdup(detail) : NULL;
+}
+
+bool table_record(struct table *table, struct hop *hop, const struct machine_policy *policy,
+	const struct findings *findings, struct hop_change *change)
+{
+	const struct check *check;
+	enum reason reason_before;
+	bool is_changed;
+
+	pthread_mutex_lock(&table->lock);
+	check = worst(hop);
+	change->from = check != NULL ? check->state : STATE_UNKNOWN;
+	reason_before = check != NULL ? check->reason : REASON_NONE;
+	for (int i = 0; i < CHECK_COUNT; i++) {
+		if (!findings->has[i])
+			continue;
+		hop->has_check[i] = true;
+		(void)machine_apply(&hop->check[i], policy, &findings->outcome[i], findings->evidence_ms);
+	}
+	check = worst(hop);
+	change->to = check != NULL ? check->state : STATE_UNKNOWN;
+	change->is_new_state = change->from != change->to;
+	is_changed = change->is_new_state || (check != NULL && check->reason != reason_before);
+	if (change->is_new_state)
+		hop->since = clock_wall();
+	replace_detail(hop, findings->detail);
+	hop->is_local = findings->is_local;
+	hop->latency_us = findings->latency_us;
+	hop->result_ms = findings->evidence_ms;
+	hop->last_probe = clock_wall();
+	hop->started_ms = 0;
+	hop->due_ms = 0;
+	hop->results++;
+	news(table);
+	pthread_mutex_unlock(&table->lock);
+	return is_changed;
+}
+
+void table_view(struct table *table, const struct hop *hop, int64_t now_ms, struct hop_view *out)
+{
+	pthread_mutex_lock(&table->lock);
+	fill_view(hop, now_ms, out);
+	pthread_mutex_unlock(&table->lock);
+}
+
+static int by_name(const struct hop *a, const struct hop *b)
+{
+	return strcmp(a->name, b->name);
+}
+
+void table_each(struct table *table, void (*fn)(void *arg, struct hop *hop), void *arg)
+{
+	struct hop *hop, *next;
+
+	pthread_mutex_lock(&table->lock);
+	HASH_SORT(table->hops, by_name);
+	pthread_mutex_unlock(&table->lock);
+	HASH_ITER(hh, table->hops, hop, next)
+	{
+		fn(arg, hop);
+	}
+}
+
+const char *hop_full_name(const struct hop *hop)
+{
+	return hop->name;
+}
+
+bool hop_is_settled(const struct hop *hop)
+{
+	bool is_settled = hop->result_ms != 0;
+
+	for (int i = 0; i < CHECK_COUNT; i++)
+		if (hop->has_check[i] && !machine_is_settled(&hop->check[i]))
+			is_settled = false;
+	return is_settled;
+}
+
+bool hop_is_local(const struct hop *hop)
+{
+	return hop->is_local;
+}
+
+bool hop_is_learned(const struct hop *hop)
+{
+	return hop->is_learned;
+}
+
+enum state hop_state(const struct hop *hop)
+{
+	const struct check *check = worst(hop);
+
+	return check != NULL ? check->state : STATE_UNKNOWN;
+}
+
+void *hop_job(const struct hop *hop)
+{
+	return hop->job;
+}
+
+void hop_set_job(struct hop *hop, void *job)
+{
+	hop->job = job;
+}

@@ -1,0 +1,173 @@
+/*
+ * table - the health of every hop: the one object that the event thread and libmilter's threads share
+ *
+ * The event thread is the only writer: it puts hops in, records what probes find and sweeps out what
+ * is gone.  libmilter's threads read, and may ask for a fresh result and wait for it, all askers of
+ * a hop on the same probe.  One mutex guards it all: a look-up takes well under a microsecond.
+ *
+ * Every function says which thread may call it.  Times are clock_now_ms(), passed in.
+ */
+#ifndef FF_TABLE_H
+#define FF_TABLE_H
+
+#include "health/hop.h"
+#include "health/machine.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+enum { HOP_DETAIL_BYTES = 256 };
+
+struct table;
+struct hop;
+
+/* A copy of what is known of a hop. */
+struct hop_view {
+	char name[HOP_NAME_BYTES];
+	unsigned roles; /* bits of enum hop_role */
+	bool is_local;
+	bool is_learned;
+	enum state state;	       /* the worst of its checks, "unknown" when stale */
+	enum reason reason;	       /* of that check */
+	char detail[HOP_DETAIL_BYTES]; /* of the last fault, "" when none */
+	time_t since;		       /* of the state */
+	time_t last_probe;	       /* 0: never */
+	int64_t age_ms;		       /* since the last result, -1: never */
+	int64_t latency_us;	       /* of the last answer, -1: none */
+	bool has_check[CHECK_COUNT];
+	struct check check[CHECK_COUNT];
+};
+
+/* How fresh a result must be: probe.max_age and probe.max_wait. */
+struct freshness {
+	int64_t max_age_ms;
+	int64_t max_wait_ms;
+};
+
+/* What a probe found, as table_record() takes it. */
+struct findings {
+	bool has[CHECK_COUNT];
+	struct outcome outcome[CHECK_COUNT];
+	const char *detail;
+	int64_t latency_us;  /* -1: none */
+	int64_t evidence_ms; /* when it was found */
+	bool is_local;
+};
+
+/* A change of a hop's state, for logs and notifications. */
+struct hop_change {
+	enum state from, to;
+	bool is_new_state; /* else only the reason changed */
+};
+
+/* What the scheduler wants to hear: a hop is wanted or a name was learned.  Comes from any thread with
+ * the table locked, so it must only wake somebody up. */
+struct table_observer {
+	void (*wanted)(void *arg);
+	void *arg;
+};
+
+/* What table_put() is told of a hop. */
+struct hop_settings {
+	const char *name;
+	unsigned roles;	 /* bits of enum hop_role */
+	bool is_local;	 /* as far as the name tells; the first result knows better */
+	int64_t interval_ms;
+};
+
+/* table_new, table_free - start and end; no other thread may use it any more when it is freed */
+struct table *table_new(void);
+void table_free(struct table *table);
+
+/* table_observe - event thread, before the milter starts */
+void table_observe(struct table *table, const struct table_observer *observer);
+
+/*
+ * Any thread
+ */
+
+/* table_look - copy what is known now; false when there is no such hop */
+bool table_look(struct table *table, const char *name, int64_t now_ms, struct hop_view *out);
+
+/*
+ * table_ask - copy what is known, and for a hop of this host see to it that it is fresh.
+ *
+ * A result older than max_age is not used: a probe is asked for, and this thread waits for its result
+ * until max_wait after that probe's start, no later; then the last known state counts.  From three
+ * quarters of max_age on a probe is asked for without waiting, so that a busy hop makes nobody wait.
+ * Not more than TABLE_WAITED_HOPS hops are waited for at a time, because libmilter has few workers.
+ *
+ * false when there is no such hop; a name that table_learn() took a moment ago is waited for, too.
+ */
+bool table_ask(struct table *table, const char *name, const struct freshness *freshness,
+	struct hop_view *out);
+
+enum { TABLE_WAITED_HOPS = 3, TABLE_LEARN_QUEUE = 256 };
+
+/* table_learn - hand the event thread a hop that mail named; dropped when too many are queued */
+void table_learn(struct table *table, const char *name, enum hop_role role);
+
+/* table_count - hops known */
+unsigned table_count(struct table *table);
+
+/*
+ * Event thread only
+ */
+
+/* table_learned_next - take one name from the queue of table_learn().  false when it is empty: then all
+ * were handled, and askers of names that came to nothing wait no longer. */
+bool table_learned_next(struct table *table, char name[HOP_NAME_BYTES], enum hop_role *role);
+
+/* table_put - find or create; the first put after table_mark() replaces the roles, further ones add to
+ * them.  The hop belongs to the table. */
+struct hop *table_put(struct table *table, const struct hop_settings *settings, int64_t now_ms);
+
+/* table_put_learned - the same for a hop that only mail names; one that is configured stays so */
+struct hop *table_put_learned(struct table *table, const struct hop_settings *settings,
+	int64_t now_ms);
+
+/* table_find - NULL when there is none */
+struct hop *table_find(struct table *table, const char *name);
+
+/* table_mark, table_sweep - reload as mark, put again, sweep: each hop that was not put since is shown
+ * to gone() and removed when that says true */
+void table_mark(struct table *table);
+void table_sweep(struct table *table, bool (*gone)(void *arg, struct hop *hop), void *arg);
+
+/* table_remove - forget one hop */
+void table_remove(struct table *table, struct hop *hop);
+
+/* table_oldest_learned - the learned hop that mail has not used for longest, NULL: none */
+struct hop *table_oldest_learned(struct table *table);
+
+/* table_is_forgotten - a learned hop that mail has not used for ttl_ms */
+bool table_is_forgotten(struct table *table, const struct hop *hop, int64_t ttl_ms, int64_t now_ms);
+
+/* table_probe_begins - due_ms: when its result must be there at the latest */
+void table_probe_begins(struct table *table, struct hop *hop, int64_t now_ms, int64_t due_ms);
+
+/* table_record - take the findings of a probe in and wake those who wait; true when the state or the
+ * reason of the hop changed, with *change filled */
+bool table_record(struct table *table, struct hop *hop, const struct machine_policy *policy,
+	const struct findings *findings, struct hop_change *change);
+
+/* table_next_wanted - take one hop that somebody wants a fresh result of, NULL: no more */
+struct hop *table_next_wanted(struct table *table);
+
+/* table_view - copy one hop */
+void table_view(struct table *table, const struct hop *hop, int64_t now_ms, struct hop_view *out);
+
+/* table_each - call fn for every hop in the order of their names; fn must not put or remove hops */
+void table_each(struct table *table, void (*fn)(void *arg, struct hop *hop), void *arg);
+
+/* Plain accessors. */
+const char *hop_full_name(const struct hop *hop);
+bool hop_is_settled(const struct hop *hop);
+bool hop_is_local(const struct hop *hop);
+bool hop_is_learned(const struct hop *hop);
+enum state hop_state(const struct hop *hop);
+void *hop_job(const struct hop *hop);
+void hop_set_job(struct hop *hop, void *job);
+
+#endif

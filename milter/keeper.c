@@ -1,0 +1,309 @@
+/*
+ * keeper - the half that starts, watches and ends the engine
+ *
+ * One thread, one poll(2): signals (libmilter owns those of its own process), the line to the engine, and
+ * inotify(7) on Postfix's configuration directories.  It reads files and runs postconf(1), which the
+ * engine may not be allowed to, and touches nothing that comes from mail.
+ */
+#include "keeper.h"
+
+#include "base/channel.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine.h"
+#include "watch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum {
+	SETTLE_MS = 200,	 /* an editor writes more than once */
+	STOP_MS = 7000,		 /* the engine takes 5 s at most */
+	BACKOFF_FIRST_MS = 200,	 /* after a crash */
+	BACKOFF_MAX_MS = 30000,
+	HEALTHY_MS = 60000,	 /* an engine that lived so long starts over with the first */
+};
+
+struct keeper {
+	struct sources sources;
+	pid_t engine; /* 0: not running */
+	int channel;  /* -1: none */
+	struct channel_input input;
+	int signals;
+	struct watch *watch;
+	int64_t reread_ms;  /* when to read Postfix's configuration again, 0: not */
+	int64_t restart_ms; /* when to start the engine again, 0: not */
+	int64_t kill_ms;    /* when to end the engine by force, 0: not */
+	int64_t started_ms;
+	int64_t backoff_ms;
+	bool is_stopping;
+	bool was_ready;
+	int exit_status;
+	keeper_ready_fn *ready;
+	void *arg;
+};
+
+/* open_signals - the engine inherits the blocked set: libmilter waits for some of them itself */
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* start_engine - false when the system does not let us fork */
+static bool start_engine(struct keeper *keeper)
+{
+	int fds[2];
+
+	keeper->restart_ms = 0;
+	if (!channel_pair(fds)) {
+		log_err("socketpair");
+		return false;
+	}
+	keeper->engine = fork();
+	if (keeper->engine == 0) {
+		sigset_t children;
+
+		sigemptyset(&children);
+		sigaddset(&children, SIGCHLD);
+		sigprocmask(SIG_UNBLOCK, &children, NULL);
+		close(fds[0]);
+		close(keeper->signals);
+		watch_free(keeper->watch);
+		engine_run(&keeper->sources, fds[1]);
+	}
+	close(fds[1]);
+	if (keeper->engine < 0) {
+		log_err("fork");
+		keeper->engine = 0;
+		close(fds[0]);
+		return false;
+	}
+	keeper->channel = fds[0];
+	keeper->started_ms = clock_now_ms();
+	return true;
+}
+
+static void report(void *arg, const char *message)
+{
+	(void)arg;
+	log_errx("%s", message);
+}
+
+/* reload - read all of it again; an error anywhere changes nothing */
+static void reload(struct keeper *keeper, const char *why)
+{
+	struct sources fresh;
+	size_t bytes;
+	char *block;
+
+	keeper->reread_ms = 0;
+	log_info("reload: %s", why);
+	if (!sources_read(&fresh, keeper->sources.filename, report, NULL)) {
+		log_errx("reload: the configuration in use stays as it is");
+		return;
+	}
+	sources_free(&keeper->sources);
+	keeper->sources = fresh;
+	watch_update(keeper->watch, &keeper->sources);
+	block = sources_pack(&keeper->sources, &bytes);
+	if (keeper->channel >= 0 &&
+		!channel_send(keeper->channel, CHANNEL_RELOAD, block, bytes))
+		log_errx("reload: the engine does not listen");
+	free(block);
+}
+
+static void stop(struct keeper *keeper)
+{
+	if (keeper->is_stopping)
+		return;
+	keeper->is_stopping = true;
+	keeper->restart_ms = 0;
+	keeper->kill_ms = clock_now_ms() + STOP_MS;
+	if (keeper->channel >= 0)
+		(void)channel_send(keeper->channel, CHANNEL_STOP, NULL, 0);
+}
+
+static void close_channel(struct keeper *keeper)
+{
+	if (keeper->channel >= 0)
+		close(keeper->channel);
+	keeper->channel = -1;
+	free(keeper->input.buffer);
+	keeper->input = (struct channel_input){0};
+}
+
+/* engine_ended - one that never was ready ends us, too: it has said why */
+static void engine_ended(struct keeper *keeper, int status)
+{
+	int64_t now_ms = clock_now_ms();
+
+	keeper->engine = 0;
+	keeper->kill_ms = 0;
+	close_channel(keeper);
+	if (keeper->is_stopping)
+		return;
+	if (!keeper->was_ready) {
+		keeper->is_stopping = true;
+		keeper->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+		return;
+	}
+	if (now_ms - keeper->started_ms >= HEALTHY_MS)
+		keeper->backoff_ms = BACKOFF_FIRST_MS;
+	if (WIFSIGNALED(status))
+		log_errx("the engine was killed by signal %d: starting it again in %lld ms",
+			WTERMSIG(status), (long long)keeper->backoff_ms);
+	else
+		log_errx("the engine ended with status %d: starting it again in %lld ms",
+			WEXITSTATUS(status), (long long)keeper->backoff_ms);
+	keeper->restart_ms = now_ms + keeper->backoff_ms;
+	keeper->backoff_ms *= 2;
+	if (keeper->backoff_ms > BACKOFF_MAX_MS)
+		keeper->backoff_ms = BACKOFF_MAX_MS;
+}
+
+static void take_signals(struct keeper *keeper)
+{
+	struct signalfd_siginfo info;
+	int status;
+	pid_t pid;
+
+	while (read(keeper->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_signo == SIGHUP)
+			reload(keeper, "SIGHUP");
+		else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+			stop(keeper);
+		else if (info.ssi_signo == SIGUSR1 && keeper->channel >= 0)
+			(void)channel_send(keeper->channel, CHANNEL_DUMP, NULL, 0);
+	}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == keeper->engine)
+			engine_ended(keeper, status);
+}
+
+static void take_channel(struct keeper *keeper)
+{
+	enum channel_type type;
+	char *payload;
+	size_t bytes;
+
+	if (!channel_fill(keeper->channel, &keeper->input)) {
+		close_channel(keeper); /* SIGCHLD tells the rest */
+		return;
+	}
+	while (channel_next(&keeper->input, &type, &payload, &bytes)) {
+		free(payload);
+		if (type == CHANNEL_READY) {
+			if (!keeper->was_ready)
+				keeper->ready(keeper->arg);
+			keeper->was_ready = true;
+			log_info("ready: listening on %s", keeper->sources.conf->listen);
+		}
+	}
+}
+
+/* next_timeout - milliseconds for poll(2) until the nearest of our times, -1: none */
+static int next_timeout(const struct keeper *keeper, int64_t now_ms)
+{
+	const int64_t times[] = {keeper->reread_ms, keeper->restart_ms, keeper->kill_ms};
+	int64_t nearest = 0;
+
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+		if (times[i] != 0 && (nearest == 0 || times[i] < nearest))
+			nearest = times[i];
+	if (nearest == 0)
+		return -1;
+	return nearest > now_ms ? (int)(nearest - now_ms) : 0;
+}
+
+static bool is_due(int64_t when_ms, int64_t now_ms)
+{
+	return when_ms != 0 && when_ms <= now_ms;
+}
+
+static void run_timers(struct keeper *keeper, int64_t now_ms)
+{
+	if (is_due(keeper->reread_ms, now_ms))
+		reload(keeper, "Postfix's configuration has changed");
+	if (is_due(keeper->restart_ms, now_ms) && !start_engine(keeper))
+		keeper->restart_ms = now_ms + BACKOFF_MAX_MS;
+	if (is_due(keeper->kill_ms, now_ms) && keeper->engine != 0) {
+		log_errx("the engine does not end: killing it");
+		kill(keeper->engine, SIGKILL);
+		keeper->kill_ms = 0;
+	}
+}
+
+static void loop(struct keeper *keeper)
+{
+	while (!keeper->is_stopping || keeper->engine != 0) {
+		struct pollfd fds[3] = {{keeper->signals, POLLIN, 0},
+			{watch_fd(keeper->watch), POLLIN, 0}, {keeper->channel, POLLIN, 0}};
+
+		if (poll(fds, 3, next_timeout(keeper, clock_now_ms())) < 0 && errno != EINTR) {
+			log_err("poll");
+			return;
+		}
+		if (fds[2].revents != 0)
+			take_channel(keeper);
+		if (fds[0].revents != 0)
+			take_signals(keeper);
+		if (fds[1].revents != 0 && watch_take(keeper->watch))
+			keeper->reread_ms = clock_now_ms() + SETTLE_MS;
+		run_timers(keeper, clock_now_ms());
+	}
+}
+
+/* remove_sockets - the engine may have no right to */
+static void remove_sockets(const struct conf *conf)
+{
+	const char *path = conf_listen_path(conf);
+
+	if (path != NULL)
+		(void)unlink(path);
+	(void)unlink(conf->control);
+}
+
+int keeper_run(struct sources *sources, keeper_ready_fn *ready, void *arg)
+{
+	struct keeper keeper = {.sources = *sources,
+		.channel = -1,
+		.backoff_ms = BACKOFF_FIRST_MS,
+		.ready = ready,
+		.arg = arg};
+	struct conf *first = conf_ref(sources->conf);
+
+	keeper.signals = open_signals();
+	keeper.watch = watch_new();
+	if (keeper.signals < 0 || keeper.watch == NULL) {
+		log_err("cannot watch signals and files");
+		return EX_OSERR;
+	}
+	watch_update(keeper.watch, &keeper.sources);
+	if (!start_engine(&keeper))
+		return EX_OSERR;
+	loop(&keeper);
+	if (keeper.was_ready)
+		remove_sockets(first);
+	conf_unref(first);
+	watch_free(keeper.watch);
+	close(keeper.signals);
+	sources_free(&keeper.sources);
+	return keeper.exit_status;
+}

@@ -1,0 +1,103 @@
+/*
+ * status - the table of hops as one JSON document
+ */
+#include "ops/status.h"
+
+#include "base/clock.h"
+#include "base/pattern.h"
+
+#include <string.h>
+
+struct collect {
+	struct table *table;
+	const char *pattern;
+	json_t *hops;
+	unsigned count[STATE_COUNT];
+};
+
+static json_t *time_or_null(time_t when)
+{
+	char text[CLOCK_UTC_BYTES];
+
+	return when != 0 ? json_string(clock_format_utc(text, when)) : json_null();
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return *text != '\0' ? json_string(text) : json_null();
+}
+
+/* reason_or_null - no reason while all is well */
+static json_t *reason_or_null(enum reason reason)
+{
+	return reason != REASON_NONE ? json_string(reason_token(reason)) : json_null();
+}
+
+static json_t *roles(unsigned bits)
+{
+	json_t *list = json_array();
+
+	for (unsigned role = ROLE_PROXY_FILTER; role <= ROLE_TRANSPORT; role <<= 1)
+		if ((bits & role) != 0)
+			json_array_append_new(list, json_string(hop_role_name((enum hop_role)role)));
+	return list;
+}
+
+static json_t *checks(const struct hop_view *view)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < CHECK_COUNT; i++)
+		if (view->has_check[i])
+			json_array_append_new(list,
+				json_pack("{s:s, s:s, s:o}", "check", hop_check_name((enum hop_check)i),
+					"state", state_name(view->check[i].state), "reason",
+					reason_or_null(view->check[i].reason)));
+	return list;
+}
+
+static json_t *hop_object(const struct hop_view *view)
+{
+	json_t *latency = view->latency_us >= 0 ? json_real((double)view->latency_us / 1000.0)
+						: json_null();
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "hop", view->name,
+		"state", state_name(view->state), "reason", reason_or_null(view->reason), "detail",
+		text_or_null(view->detail), "since", time_or_null(view->since), "last_probe",
+		time_or_null(view->last_probe), "latency_ms", latency, "roles", roles(view->roles),
+		"local", view->is_local, "learned", view->is_learned, "checks", checks(view));
+}
+
+/* is_asked_for - a plain text is looked for anywhere in the name */
+static bool is_asked_for(const char *pattern, const char *name)
+{
+	if (pattern == NULL)
+		return true;
+	return pattern_is_plain(pattern) ? strstr(name, pattern) != NULL
+					 : pattern_match(pattern, name);
+}
+
+static void collect_hop(void *arg, struct hop *hop)
+{
+	struct collect *collect = arg;
+	struct hop_view view;
+
+	if (!is_asked_for(collect->pattern, hop_full_name(hop)))
+		return;
+	table_view(collect->table, hop, clock_now_ms(), &view);
+	collect->count[view.state]++;
+	json_array_append_new(collect->hops, hop_object(&view));
+}
+
+json_t *status_document(struct table *table, const char *pattern)
+{
+	struct collect collect = {table, pattern, json_array(), {0}};
+	json_t *counts = json_object();
+
+	table_each(table, collect_hop, &collect);
+	for (int state = 0; state < STATE_COUNT; state++)
+		json_object_set_new(counts, state_name((enum state)state),
+			json_integer(collect.count[state]));
+	return json_pack("{s:s, s:o, s:o, s:o}", "version", PACKAGE_VERSION, "time",
+		time_or_null(clock_wall()), "counts", counts, "hops", collect.hops);
+}

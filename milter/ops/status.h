@@ -1,0 +1,17 @@
+/*
+ * status - the table of hops as one JSON document
+ *
+ * Keys are stable; failfastctl(8) documents them.  Event thread only.
+ */
+#ifndef FF_STATUS_H
+#define FF_STATUS_H
+
+#include "health/table.h"
+
+#include <jansson.h>
+
+/* status_document - every hop whose name matches pattern (fnmatch(3), but brackets stand for themselves;
+ * a plain text matches any part of a name; NULL: all); the caller owns the reference.  NULL: no memory. */
+json_t *status_document(struct table *table, const char *pattern);
+
+#endif

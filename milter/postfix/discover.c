@@ -1,0 +1,90 @@
+/*
+ * discover - the hops that configuration names
+ *
+ * Postfix names transports in a handful of parameters of main.cf and in the options of its listeners;
+ * our own configuration adds content_filter and the hop sections without pattern characters.
+ */
+#include "postfix/site_private.h"
+
+#include <string.h>
+
+struct walk {
+	void (*fn)(void *arg, const char *name, enum hop_role role);
+	void *arg;
+};
+
+/* Parameters with a value of the form "transport:nexthop" (postconf(5)). */
+static const char *const transport_parameters[] = {"default_transport", "relay_transport",
+	"local_transport", "virtual_transport", "mailbox_transport", "fallback_transport"};
+
+static void add_filter(const struct walk *walk, const char *value, enum hop_role role)
+{
+	char name[HOP_NAME_BYTES];
+
+	if (*value != '\0' && site_filter_hop(value, name))
+		walk->fn(walk->arg, name, role);
+}
+
+/* add_transport - like a filter, but the part behind the colon may be missing */
+static void add_transport(const struct walk *walk, const struct instance *instance,
+	const char *parameter)
+{
+	const char *value = instance_parameter(instance, parameter);
+	char transport[HOP_NAME_BYTES], name[HOP_NAME_BYTES];
+	const char *nexthop;
+
+	if (hop_split(value, transport, sizeof transport, &nexthop) && *nexthop != '\0' &&
+		transport_protocol(instance_transport(instance, transport), transport) !=
+			PROTOCOL_NONE &&
+		hop_name(name, transport, nexthop))
+		walk->fn(walk->arg, name, ROLE_TRANSPORT);
+}
+
+/* add_relayhost - the default transport's nexthop for all mail that leaves */
+static void add_relayhost(const struct walk *walk, const struct instance *instance)
+{
+	const char *relayhost = instance_parameter(instance, "relayhost");
+	char transport[HOP_NAME_BYTES], name[HOP_NAME_BYTES];
+	const char *nexthop;
+
+	if (*relayhost != '\0' &&
+		hop_split(instance_parameter(instance, "default_transport"), transport,
+			sizeof transport, &nexthop) &&
+		hop_name(name, transport, relayhost))
+		walk->fn(walk->arg, name, ROLE_RELAYHOST);
+}
+
+static void add_listeners(const struct walk *walk, const struct instance *instance)
+{
+	size_t count;
+	const struct listener *listeners = instance_listeners(instance, &count);
+	char name[HOP_NAME_BYTES];
+
+	for (size_t i = 0; i < count; i++) {
+		add_filter(walk, listeners[i].content_filter, ROLE_CONTENT_FILTER);
+		if (site_proxy_hop(listeners[i].proxy_filter, name))
+			walk->fn(walk->arg, name, ROLE_PROXY_FILTER);
+	}
+}
+
+void site_each_hop(const struct site *site,
+	void (*fn)(void *arg, const char *name, enum hop_role role), void *arg)
+{
+	const struct walk walk = {fn, arg};
+	struct origin local;
+
+	for (size_t i = 0; i < site->instance_count; i++) {
+		const struct instance *instance = site->instances[i];
+
+		add_listeners(&walk, instance);
+		add_relayhost(&walk, instance);
+		for (size_t p = 0; p < sizeof transport_parameters / sizeof *transport_parameters; p++)
+			add_transport(&walk, instance, transport_parameters[p]);
+	}
+	site_origin(site, NULL, NULL, &local);
+	add_filter(&walk, local.content_filter, ROLE_CONTENT_FILTER);
+	add_filter(&walk, site->conf->content_filter, ROLE_CONTENT_FILTER);
+	for (size_t i = 0; i < site->conf->hop_count; i++)
+		if (site->conf->hop[i].is_literal)
+			add_filter(&walk, site->conf->hop[i].pattern, ROLE_TRANSPORT);
+}

@@ -1,0 +1,155 @@
+/*
+ * instance - one Postfix instance: parameters and services
+ *
+ * The texts of postconf(1) are copied once and cut up in place: names and values point into the copy.
+ */
+#include "postfix/instance_private.h"
+
+#include "base/xmem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+struct parameter {
+	UT_hash_handle hh;
+	const char *name; /* "relayhost", or "127.0.0.1:10025/inet/content_filter" */
+	const char *value;
+};
+
+/* add_parameters - cut "name = value" lines */
+static void add_parameters(struct parameter **hash, char *text)
+{
+	char *rest = NULL;
+
+	for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+		char *equals = strstr(line, " =");
+		struct parameter *parameter, *old;
+
+		if (equals == NULL)
+			continue;
+		*equals = '\0';
+		HASH_FIND_STR(*hash, line, old);
+		if (old != NULL)
+			continue;
+		parameter = xcalloc(1, sizeof *parameter);
+		parameter->name = line;
+		parameter->value = equals + 2 + strspn(equals + 2, " \t");
+		HASH_ADD_KEYPTR(hh, *hash, parameter->name, strlen(parameter->name), parameter);
+	}
+}
+
+static void free_parameters(struct parameter **hash)
+{
+	struct parameter *parameter, *next;
+
+	HASH_ITER(hh, *hash, parameter, next)
+	{
+		HASH_DEL(*hash, parameter);
+		free(parameter);
+	}
+}
+
+static const char *find_parameter(struct parameter *hash, const char *name)
+{
+	struct parameter *parameter;
+
+	HASH_FIND_STR(hash, name, parameter);
+	return parameter != NULL ? parameter->value : NULL;
+}
+
+/* add_services - cut "name type private unpriv chroot wakeup maxproc command args" lines */
+static void add_services(struct instance *instance, char *text)
+{
+	enum { COMMAND_FIELD = 7, FIELDS };
+	char *rest_of_text = NULL;
+
+	for (char *line = strtok_r(text, "\n", &rest_of_text); line != NULL;
+		line = strtok_r(NULL, "\n", &rest_of_text)) {
+		char *field[FIELDS], *rest = NULL;
+		int count = 0;
+
+		for (char *cp = strtok_r(line, " \t", &rest); cp != NULL && count < FIELDS;
+			cp = strtok_r(NULL, " \t", &rest))
+			field[count++] = cp;
+		if (count < FIELDS)
+			continue;
+		instance->services = xrealloc(instance->services,
+			(instance->service_count + 1) * sizeof *instance->services);
+		instance->services[instance->service_count++] =
+			(struct service){field[0], field[1], field[COMMAND_FIELD]};
+	}
+}
+
+struct instance *instance_new(const struct postconf *postconf)
+{
+	struct instance *instance;
+
+	if (postconf->error != NULL)
+		return NULL;
+	instance = xcalloc(1, sizeof *instance);
+	instance->text[0] = xstrdup(postconf->main);
+	instance->text[1] = xstrdup(postconf->services);
+	instance->text[2] = xstrdup(postconf->parameters);
+	instance->directory = xstrdup(postconf->directory);
+	add_parameters(&instance->main, instance->text[0]);
+	add_services(instance, instance->text[1]);
+	add_parameters(&instance->overrides, instance->text[2]);
+	listeners_build(instance);
+	networks_build(instance);
+	return instance;
+}
+
+void instance_free(struct instance *instance)
+{
+	if (instance == NULL)
+		return;
+	free_parameters(&instance->main);
+	free_parameters(&instance->overrides);
+	for (size_t i = 0; i < sizeof instance->text / sizeof instance->text[0]; i++)
+		free(instance->text[i]);
+	free(instance->services);
+	free(instance->listeners);
+	free(instance->networks);
+	free(instance->directory);
+	free(instance);
+}
+
+const char *instance_directory(const struct instance *instance)
+{
+	return instance->directory;
+}
+
+const char *instance_parameter(const struct instance *instance, const char *name)
+{
+	const char *value = find_parameter(instance->main, name);
+
+	return value != NULL ? value : "";
+}
+
+const struct service *instance_service(const struct instance *instance, const char *name,
+	const char *type)
+{
+	for (size_t i = 0; i < instance->service_count; i++)
+		if (strcmp(instance->services[i].name, name) == 0 &&
+			strcmp(instance->services[i].type, type) == 0)
+			return &instance->services[i];
+	return NULL;
+}
+
+const struct service *instance_transport(const struct instance *instance, const char *name)
+{
+	return instance_service(instance, name, "unix");
+}
+
+const char *service_parameter(const struct instance *instance, const struct service *service,
+	const char *name, bool *is_override)
+{
+	char *key = xasprintf("%s/%s/%s", service->name, service->type, name);
+	const char *value = find_parameter(instance->overrides, key);
+
+	free(key);
+	if (is_override != NULL)
+		*is_override = value != NULL;
+	return value != NULL ? value : instance_parameter(instance, name);
+}

@@ -1,0 +1,66 @@
+/*
+ * instance - one Postfix instance: parameters, services and listeners, looked up by name
+ *
+ * Built from the texts of postconf(1), then constant; any thread may read.  Returned strings belong
+ * to the instance.
+ */
+#ifndef FF_INSTANCE_H
+#define FF_INSTANCE_H
+
+#include "base/cidr.h"
+#include "postfix/postconf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A line of master.cf (master(5)). */
+struct service {
+	const char *name;    /* "smtp", "127.0.0.1:10025", "smtp-amavis" */
+	const char *type;    /* "inet", "unix", "pass", "fifo" */
+	const char *command; /* "smtpd", "smtp", "pipe" */
+};
+
+/* A service through which mail comes in by SMTP. */
+struct listener {
+	const struct service *service;
+	const struct service *smtpd; /* the same, or "smtpd pass" behind postscreen(8) */
+	struct cidr address;	     /* valid unless is_wildcard */
+	bool is_wildcard;	     /* no address, or a host name, in master.cf */
+	uint16_t port;		     /* host byte order */
+	bool is_reentry;	     /* a content filter hands its mail back here */
+	const char *content_filter;  /* "" when there is none */
+	const char *proxy_filter;    /* smtpd_proxy_filter, "" when there is none */
+};
+
+struct instance;
+
+/* instance_new - parse; NULL when postconf->error is set.  Copies what it needs. */
+struct instance *instance_new(const struct postconf *postconf);
+void instance_free(struct instance *instance);
+
+const char *instance_directory(const struct instance *instance);
+
+/* instance_parameter - of main.cf, expanded; "" when Postfix knows no such parameter */
+const char *instance_parameter(const struct instance *instance, const char *name);
+
+/* instance_transport - the service that qmgr(8) would use under that name, NULL: not in master.cf */
+const struct service *instance_transport(const struct instance *instance, const char *name);
+
+/* service_parameter - of main.cf unless an -o option of the service says otherwise; *is_override
+ * (may be NULL) tells which */
+const char *service_parameter(const struct instance *instance, const struct service *service,
+	const char *name, bool *is_override);
+
+/* instance_listeners - all of them */
+const struct listener *instance_listeners(const struct instance *instance, size_t *count);
+
+/* instance_listener - the one that a client reached at {daemon_addr} and {daemon_port}; NULL: none */
+const struct listener *instance_listener(const struct instance *instance, const char *address,
+	const char *port);
+
+/* instance_in_mynetworks - is the client's address in mynetworks?  Tables and files in mynetworks are
+ * not consulted. */
+bool instance_in_mynetworks(const struct instance *instance, const char *client_address);
+
+#endif

@@ -1,0 +1,152 @@
+/*
+ * listener - where mail comes in: the smtpd(8) services of master.cf and the client networks
+ */
+#include "postfix/instance_private.h"
+
+#include "base/log.h"
+#include "base/xmem.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* parse_port - a number or a name of services(5); 0 when it is neither */
+static uint16_t parse_port(const char *text)
+{
+	char *end, buffer[1024];
+	unsigned long value = strtoul(text, &end, 10);
+	struct servent entry, *found = NULL;
+
+	if (*text != '\0' && *end == '\0')
+		return value <= UINT16_MAX ? (uint16_t)value : 0;
+	if (getservbyname_r(text, "tcp", &entry, buffer, sizeof buffer, &found) != 0 || found == NULL)
+		return 0;
+	return ntohs((uint16_t)found->s_port);
+}
+
+/* parse_place - "smtp", "10025", "127.0.0.1:10025", "[::1]:25" (master(5), "inet") */
+static bool parse_place(struct listener *listener, const char *name)
+{
+	const char *colon = strrchr(name, ':');
+	char *host;
+
+	listener->is_wildcard = true;
+	listener->port = parse_port(colon != NULL ? colon + 1 : name);
+	if (colon != NULL) {
+		host = xstrndup(name, (size_t)(colon - name));
+		listener->is_wildcard = !cidr_parse(host, &listener->address);
+		if (listener->is_wildcard && strcmp(host, "localhost") == 0)
+			listener->is_wildcard = !cidr_parse("127.0.0.1", &listener->address);
+		free(host);
+	}
+	return listener->port != 0;
+}
+
+/* is_reentry - content_filter explicitly empty, on an address that only this host reaches */
+static bool is_reentry(const struct instance *instance, const struct listener *listener)
+{
+	bool is_override;
+	const char *filter =
+		service_parameter(instance, listener->smtpd, "content_filter", &is_override);
+	bool is_loopback = listener->is_wildcard
+				   ? strcmp(instance_parameter(instance, "inet_interfaces"),
+					     "loopback-only") == 0
+				   : cidr_is_loopback(&listener->address);
+
+	return is_override && *filter == '\0' && is_loopback;
+}
+
+/* describe - fill in a listener; false when mail does not come in here by SMTP */
+static bool describe(const struct instance *instance, const struct service *service,
+	struct listener *listener)
+{
+	*listener = (struct listener){.service = service, .smtpd = service};
+	if (strcmp(service->type, "inet") != 0)
+		return false;
+	if (strcmp(service->command, "postscreen") == 0)
+		listener->smtpd = instance_service(instance, "smtpd", "pass");
+	else if (strcmp(service->command, "smtpd") != 0)
+		return false;
+	if (listener->smtpd == NULL || !parse_place(listener, service->name))
+		return false;
+	listener->content_filter =
+		service_parameter(instance, listener->smtpd, "content_filter", NULL);
+	listener->proxy_filter =
+		service_parameter(instance, listener->smtpd, "smtpd_proxy_filter", NULL);
+	listener->is_reentry = is_reentry(instance, listener);
+	return true;
+}
+
+void listeners_build(struct instance *instance)
+{
+	instance->listeners = xcalloc(instance->service_count + 1, sizeof *instance->listeners);
+	for (size_t i = 0; i < instance->service_count; i++)
+		if (describe(instance, &instance->services[i],
+			    &instance->listeners[instance->listener_count]))
+			instance->listener_count++;
+}
+
+const struct listener *instance_listeners(const struct instance *instance, size_t *count)
+{
+	*count = instance->listener_count;
+	return instance->listeners;
+}
+
+const struct listener *instance_listener(const struct instance *instance, const char *address,
+	const char *port)
+{
+	const struct listener *found = NULL;
+	struct cidr where;
+	bool has_address = cidr_parse(address, &where);
+	uint16_t number = parse_port(port);
+
+	for (size_t i = 0; number != 0 && i < instance->listener_count; i++) {
+		const struct listener *listener = &instance->listeners[i];
+
+		if (listener->port != number)
+			continue;
+		if (listener->is_wildcard)
+			found = found != NULL ? found : listener;
+		else if (has_address && cidr_contains(&listener->address, &where))
+			return listener;
+	}
+	return found;
+}
+
+/* add_network - one element of mynetworks; what is a file or table is left out, which only makes the
+ * reply to such a client briefer */
+static void add_network(struct instance *instance, const char *text)
+{
+	struct network *network = &instance->networks[instance->network_count];
+
+	network->is_excluded = *text == '!';
+	if (cidr_parse(text + network->is_excluded, &network->network))
+		instance->network_count++;
+	else
+		log_debug("%s: mynetworks: \"%s\" is not consulted", instance->directory, text);
+}
+
+void networks_build(struct instance *instance)
+{
+	static const char separators[] = ", \t";
+	char *copy = xstrdup(instance_parameter(instance, "mynetworks")), *rest = NULL;
+
+	instance->networks = xcalloc(strlen(copy) / 2 + 1, sizeof *instance->networks);
+	for (char *cp = strtok_r(copy, separators, &rest); cp != NULL;
+		cp = strtok_r(NULL, separators, &rest))
+		add_network(instance, cp);
+	free(copy);
+}
+
+bool instance_in_mynetworks(const struct instance *instance, const char *client_address)
+{
+	struct cidr client;
+
+	if (!cidr_parse(client_address, &client))
+		return false;
+	for (size_t i = 0; i < instance->network_count; i++)
+		if (cidr_contains(&instance->networks[i].network, &client))
+			return !instance->networks[i].is_excluded;
+	return false;
+}

@@ -1,0 +1,140 @@
+/*
+ * plan - how a hop is probed: as Postfix would use it
+ *
+ * Parameters of smtp(8) and lmtp(8) differ only in their prefix, and -o options of the transport's
+ * service go before main.cf.  Plans are made anew for each probe, so 10,000 hops cost no memory and a
+ * reload needs no second way in.
+ */
+#include "postfix/site_private.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PORT_SMTP = 25, PORT_LMTP = 24, DEFAULT_ADDRESS_LIMIT = 5, PARAMETER_BYTES = 64 };
+
+/* The client of a hop's server, as its parameters are looked up. */
+struct client {
+	const struct instance *instance;
+	const struct service *service;
+	const char *prefix; /* "smtp" or "lmtp" */
+};
+
+/* parameter - "smtp_" or "lmtp_" and the name, "" when unknown */
+static const char *parameter(const struct client *client, const char *name)
+{
+	char full[PARAMETER_BYTES];
+
+	if (client->instance == NULL)
+		return "";
+	(void)snprintf(full, sizeof full, "%s_%s", client->prefix, name);
+	if (client->service == NULL)
+		return instance_parameter(client->instance, full);
+	return service_parameter(client->instance, client->service, full, NULL);
+}
+
+/* plan_hello - the name that the transport itself would say */
+static void plan_hello(const struct site *site, const struct client *client, struct plan *plan)
+{
+	bool is_lmtp = plan->target.protocol == PROTOCOL_LMTP;
+	const char *helo = parameter(client, is_lmtp ? "lhlo_name" : "helo_name");
+
+	if (*site->conf->probe.helo != '\0')
+		helo = site->conf->probe.helo;
+	if (*helo == '\0' && client->instance != NULL)
+		helo = instance_parameter(client->instance, "myhostname");
+	plan->helo = *helo != '\0' ? helo : site->host_name;
+}
+
+static void plan_addresses(const struct client *client, struct plan *plan)
+{
+	const char *protocols =
+		client->instance != NULL ? instance_parameter(client->instance, "inet_protocols") : "";
+	const char *limit = parameter(client, "mx_address_limit");
+	bool is_all = *protocols == '\0' || strstr(protocols, "all") != NULL;
+
+	plan->use_ipv4 = is_all || strstr(protocols, "ipv4") != NULL;
+	plan->use_ipv6 = is_all || strstr(protocols, "ipv6") != NULL;
+	plan->address_limit =
+		*limit != '\0' ? (unsigned)strtoul(limit, NULL, 10) : DEFAULT_ADDRESS_LIMIT;
+	plan->has_bind4 = inet_pton(AF_INET, parameter(client, "bind_address"), &plan->bind4) == 1;
+	plan->has_bind6 = inet_pton(AF_INET6, parameter(client, "bind_address6"), &plan->bind6) == 1;
+}
+
+/* plan_depth - our setting, but where the server waits for a TLS handshake only connecting is safe */
+static void plan_depth(const struct client *client, struct plan *plan)
+{
+	if (plan->depth > DEPTH_CONNECT && strcmp(parameter(client, "tls_wrappermode"), "yes") == 0)
+		plan->depth = DEPTH_CONNECT;
+}
+
+/* plan_target - parse the nexthop as the transport would */
+static void plan_target(const struct client *client, enum hop_protocol protocol,
+	const char *nexthop, struct plan *plan)
+{
+	struct hop_target *target = &plan->target;
+	char path[HOP_PATH_BYTES];
+
+	plan->reason = hop_parse_nexthop(nexthop, protocol,
+		protocol == PROTOCOL_LMTP ? PORT_LMTP : PORT_SMTP, target, &plan->why);
+	plan->kind = plan->reason == REASON_NONE ? PLAN_SERVER : PLAN_INVALID;
+	if (plan->kind == PLAN_INVALID || client->instance == NULL)
+		return;
+	if (strcmp(parameter(client, "dns_support_level"), "disabled") == 0)
+		target->lookup_mx = false;
+	if (!target->is_unix || target->path[0] == '/')
+		return;
+	if (snprintf(path, sizeof path, "%s/%s",
+		    instance_parameter(client->instance, "queue_directory"), target->path) >=
+		(int)sizeof path) {
+		plan->kind = PLAN_INVALID;
+		plan->reason = REASON_NEXTHOP_INVALID;
+		plan->why = "the path of the socket is too long";
+		return;
+	}
+	memcpy(target->path, path, sizeof path);
+}
+
+/* find_client - who connects to the servers of this transport, and what it speaks */
+static enum hop_protocol find_client(const struct site *site, const char *transport,
+	struct client *client)
+{
+	enum hop_protocol protocol;
+
+	*client = (struct client){.prefix = "smtp"};
+	if (strcmp(transport, PROXY_TRANSPORT) == 0) {
+		client->instance = site->instance_count > 0 ? site->instances[0] : NULL;
+		return PROTOCOL_SMTP;
+	}
+	client->service = site_transport(site, transport, &client->instance);
+	if (client->service == NULL && site->instance_count > 0)
+		return PROTOCOL_NONE;
+	protocol = transport_protocol(client->service, transport);
+	if (protocol == PROTOCOL_LMTP)
+		client->prefix = "lmtp";
+	return protocol;
+}
+
+void site_plan(const struct site *site, const char *hop, struct plan *plan)
+{
+	struct conf_hop_settings settings;
+	char transport[HOP_NAME_BYTES];
+	const char *nexthop;
+	enum hop_protocol protocol;
+	struct client client;
+
+	memset(plan, 0, sizeof *plan);
+	conf_hop_settings(site->conf, hop, &settings);
+	plan->interval_ms = settings.interval_ms;
+	plan->depth = settings.depth;
+	if (!hop_split(hop, transport, sizeof transport, &nexthop) || *nexthop == '\0')
+		return;
+	protocol = find_client(site, transport, &client);
+	if (protocol == PROTOCOL_NONE)
+		return;
+	plan_target(&client, protocol, nexthop, plan);
+	plan_hello(site, &client, plan);
+	plan_addresses(&client, plan);
+	plan_depth(&client, plan);
+}

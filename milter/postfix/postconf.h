@@ -1,0 +1,33 @@
+/*
+ * postconf - Postfix's own configuration, as Postfix itself prints it
+ *
+ * main.cf and master.cf are never parsed here: postconf(1) knows defaults, $name expansion and
+ * multi-line entries.  Reading is done by the keeper; the texts travel to the engine as they are.
+ */
+#ifndef FF_POSTCONF_H
+#define FF_POSTCONF_H
+
+#include <stddef.h>
+
+/* What postconf prints for one configuration directory.  All strings are owned by the struct. */
+struct postconf {
+	char *directory;
+	char *main;	  /* postconf -x: main.cf and all defaults, expanded */
+	char *services;	  /* postconf -M: master.cf, a service a line */
+	char *parameters; /* postconf -Px: the -o options of master.cf, expanded */
+	char *error;	  /* NULL, or why the texts are missing: one line */
+};
+
+/* postconf_read - run postconf(1) three times; blocks for some milliseconds (30 s at the worst) */
+void postconf_read(struct postconf *out, const char *directory);
+
+/* postconf_free - free what the struct owns, not the struct */
+void postconf_free(struct postconf *postconf);
+
+/* postconf_pack - all of it as one block of NUL-terminated strings; the caller frees it */
+char *postconf_pack(const struct postconf *postconf, size_t *out_bytes);
+
+/* postconf_unpack - read one from the front of a block; returns the bytes taken, 0 when malformed */
+size_t postconf_unpack(struct postconf *out, const char *block, size_t bytes);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * sched - which hop is probed when, and what becomes of the result
+ *
+ * Keeps the table of hops in step with the site, probes each hop at the interval that its state asks
+ * for, at once when mail asks, and records what is found.  At most one probe a hop and
+ * probe.concurrency in all are under way.
+ *
+ * Threads: the event thread, except where said otherwise.
+ */
+#ifndef FF_SCHED_H
+#define FF_SCHED_H
+
+#include "health/table.h"
+#include "postfix/site.h"
+
+#include <event2/event.h>
+
+struct sched;
+
+/* sched_change_fn - a hop changed its state or the reason of it */
+typedef void sched_change_fn(void *arg, const struct hop_view *view,
+	const struct hop_change *change);
+
+/* sched_new - NULL with errno set when the resolver or events cannot be had.  Registers itself as the
+ * table's observer; base and table must outlive it. */
+struct sched *sched_new(struct event_base *base, struct table *table, sched_change_fn *on_change,
+	void *arg);
+
+/* sched_free - cancels every probe under way */
+void sched_free(struct sched *sched);
+
+/* sched_apply - take over a new site: hops that it has no more go, the state of the others stays */
+void sched_apply(struct sched *sched, struct site *site);
+
+/* sched_in_flight - probes under way */
+unsigned sched_in_flight(const struct sched *sched);
+
+#endif

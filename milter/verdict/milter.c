@@ -1,0 +1,368 @@
+/*
+ * milter - the callbacks of libmilter
+ *
+ * Postfix hands out every macro at every step once we ask for it (smfi_setsymlist), so RCPT and the end
+ * of the message are all that is needed, and the headers when forged copies must go.  Over TCP the DATA
+ * step stays: without it Postfix writes twice with no read between, and Nagle's algorithm meets delayed
+ * acknowledgements at 40 ms a message.
+ */
+#include "verdict/milter.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "verdict/header.h"
+#include "verdict/message.h"
+
+#include <libmilter/mfapi.h>
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { LISTEN_BACKLOG = 1024 };
+
+/* A connection from smtpd(8) or cleanup(8). */
+struct session {
+	struct message *message; /* NULL between messages */
+	unsigned failures;	 /* recipients refused */
+	bool is_quiet;		 /* headers are not answered (SMFIP_NR_HDR) */
+};
+
+static struct table *table;
+static bool is_tcp;
+static atomic_bool is_draining;
+static atomic_uint connections, open_messages;
+
+static char rcpt_macros[] = "i j {daemon_addr} {daemon_port} {client_addr} {client_name} "
+			    "{auth_authen} {mail_addr} {rcpt_addr} {rcpt_host} {rcpt_mailer}";
+static char end_macros[] = "i";
+
+static void end_message(struct session *session)
+{
+	if (session->message == NULL)
+		return;
+	message_free(session->message);
+	session->message = NULL;
+	atomic_fetch_sub(&open_messages, 1);
+}
+
+static void get_facts(SMFICTX *ctx, struct facts *facts)
+{
+	*facts = (struct facts){
+		.queue_id = smfi_getsymval(ctx, "i"),
+		.host = smfi_getsymval(ctx, "j"),
+		.daemon_address = smfi_getsymval(ctx, "{daemon_addr}"),
+		.daemon_port = smfi_getsymval(ctx, "{daemon_port}"),
+		.client_address = smfi_getsymval(ctx, "{client_addr}"),
+		.client_name = smfi_getsymval(ctx, "{client_name}"),
+		.login = smfi_getsymval(ctx, "{auth_authen}"),
+		.sender = smfi_getsymval(ctx, "{mail_addr}"),
+		.recipient = smfi_getsymval(ctx, "{rcpt_addr}"),
+		.mailer = smfi_getsymval(ctx, "{rcpt_mailer}"),
+		.nexthop = smfi_getsymval(ctx, "{rcpt_host}"),
+	};
+}
+
+/* open_message - at the first recipient; false when we cannot, or shall not any more */
+static bool open_message(struct session *session, const struct facts *facts)
+{
+	if (session->message != NULL)
+		return true;
+	if (atomic_load(&is_draining))
+		return false;
+	session->message = message_new(facts);
+	if (session->message == NULL) {
+		log_errx("%s: accept: no memory to look at it",
+			facts->queue_id != NULL ? facts->queue_id : "NOQUEUE");
+		return false;
+	}
+	atomic_fetch_add(&open_messages, 1);
+	return true;
+}
+
+/* set_reply - libmilter wants percent signs doubled */
+static bool set_reply(SMFICTX *ctx, const struct reply *reply)
+{
+	char code[sizeof reply->code], enhanced[sizeof reply->enhanced];
+	char text[2 * REPLY_TEXT_BYTES];
+	char *out = text;
+
+	for (const char *cp = reply->text; *cp != '\0'; cp++) {
+		if (*cp == '%')
+			*out++ = '%';
+		*out++ = *cp;
+	}
+	*out = '\0';
+	memcpy(code, reply->code, sizeof code);
+	memcpy(enhanced, reply->enhanced, sizeof enhanced);
+	return smfi_setreply(ctx, code, enhanced, text) == MI_SUCCESS;
+}
+
+/* log_action - one line about one recipient or hop; recipient and reply may be NULL */
+static void log_action(const struct message *message, const char *action, const char *recipient,
+	const struct hop_view *hop, enum hop_role role, const struct reply *reply)
+{
+	const char *id = message_queue_id(message);
+	char line[REPLY_LINE_BYTES];
+
+	log_info("%s: %s: %s%s%sfrom=<%s>, client=%s, hop=%s, role=%s, reason=%s%s%s%s",
+		id != NULL ? id : "NOQUEUE", action, recipient != NULL ? "to=" : "",
+		recipient != NULL ? recipient : "", recipient != NULL ? ", " : "",
+		message_sender(message), message_client(message), hop->name, hop_role_name(role),
+		reason_token(hop->reason), reply != NULL ? ", reply=\"" : "",
+		reply != NULL ? reply_line(reply, line) : "", reply != NULL ? "\"" : "");
+}
+
+/* refuse - tell the client why; accept when libmilter will not take the reply, because a refusal
+ * without words reads like an outage of the milter */
+static sfsistat refuse(SMFICTX *ctx, struct session *session, const struct decision *decision,
+	const char *recipient)
+{
+	struct message *message = session->message;
+	struct reply reply;
+
+	reply_tempfail(&reply, &decision->hop, decision->leg.role, message_policy(message)->is_brief,
+		clock_wall());
+	if (recipient != NULL && session->failures++ >= message_conf(message)->max_failures)
+		reply_close(&reply);
+	if (!set_reply(ctx, &reply)) {
+		log_errx("accept: libmilter refuses the reply \"%s\"", reply.text);
+		return SMFIS_CONTINUE;
+	}
+	log_action(message, "tempfail", recipient, &decision->hop, decision->leg.role, &reply);
+	message_refused(message, &reply);
+	return SMFIS_TEMPFAIL;
+}
+
+static sfsistat on_recipient(SMFICTX *ctx, char **argv)
+{
+	struct session *session = smfi_getpriv(ctx);
+	struct decision decision;
+	struct facts facts;
+
+	if (session == NULL)
+		return SMFIS_CONTINUE;
+	get_facts(ctx, &facts);
+	if (!open_message(session, &facts))
+		return SMFIS_ACCEPT;
+	message_recipient(session->message, table, &facts, &decision);
+	if (decision.action == ACTION_TEMPFAIL)
+		return refuse(ctx, session, &decision, argv[0]);
+	if (decision.action == ACTION_ACCEPT && decision.is_faulty)
+		log_action(session->message, "accept", argv[0], &decision.hop, decision.leg.role, NULL);
+	return SMFIS_CONTINUE;
+}
+
+/* refuse_all - one refused recipient refuses the message, so that no client drops one silently */
+static bool refuse_all(SMFICTX *ctx, const struct message *message)
+{
+	const struct reply *reply = message_refusal(message);
+
+	return reply != NULL && set_reply(ctx, reply);
+}
+
+/* on_data - the end of the way for a message that needs nothing more of us */
+static sfsistat on_data(SMFICTX *ctx)
+{
+	struct session *session = smfi_getpriv(ctx);
+	struct decision decision;
+
+	if (session == NULL || session->message == NULL)
+		return SMFIS_CONTINUE;
+	if (refuse_all(ctx, session->message)) {
+		end_message(session);
+		return SMFIS_TEMPFAIL;
+	}
+	if (message_conf(session->message)->strip_forged ||
+		message_conf(session->message)->tag == TAG_ALWAYS)
+		return SMFIS_CONTINUE;
+	message_end(session->message, table, &decision);
+	if (decision.action != ACTION_ACCEPT)
+		return SMFIS_CONTINUE;
+	end_message(session);
+	return SMFIS_ACCEPT;
+}
+
+static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
+{
+	struct session *session = smfi_getpriv(ctx);
+
+	if (session == NULL)
+		return SMFIS_CONTINUE;
+	if (session->message != NULL &&
+		strcasecmp(name, message_conf(session->message)->header) == 0)
+		message_forged(session->message, value);
+	return session->is_quiet ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+/* What add_tag() needs. */
+struct tagging {
+	SMFICTX *ctx;
+	struct message *message;
+};
+
+static void add_tag(void *arg, const struct hop_view *hop, enum hop_role role)
+{
+	struct tagging *tagging = arg;
+	const struct conf *conf = message_conf(tagging->message);
+	const struct header_facts facts = {
+		.host = message_host(tagging->message),
+		.queue_id = message_queue_id(tagging->message),
+		.role = role,
+		.is_terse = conf->header_detail == DETAIL_TERSE,
+	};
+	char value[HEADER_VALUE_BYTES];
+
+	if (smfi_insheader(tagging->ctx, 0, conf->header, (char *)header_value(value, hop, &facts)) !=
+		MI_SUCCESS)
+		log_errx("%s: cannot add the header %s", facts.queue_id, conf->header);
+	if (hop->state != STATE_UP)
+		log_action(tagging->message, "tag", NULL, hop, role, NULL);
+}
+
+static void strip_forged(SMFICTX *ctx, struct message *message)
+{
+	char *name = message_conf(message)->header;
+
+	/* The highest first: deleting one renumbers those behind it. */
+	for (unsigned index = message_next_forged(message); index > 0;
+		index = message_next_forged(message))
+		if (smfi_chgheader(ctx, name, (int)index, NULL) != MI_SUCCESS)
+			log_errx("%s: cannot remove a forged %s", message_queue_id(message), name);
+}
+
+static sfsistat on_end(SMFICTX *ctx)
+{
+	struct session *session = smfi_getpriv(ctx);
+	struct decision decision;
+	sfsistat status = SMFIS_CONTINUE;
+
+	if (session == NULL || session->message == NULL)
+		return SMFIS_CONTINUE;
+	message_set_queue_id(session->message, smfi_getsymval(ctx, "i"));
+	message_end(session->message, table, &decision);
+	if (refuse_all(ctx, session->message)) {
+		status = SMFIS_TEMPFAIL;
+	} else if (decision.action == ACTION_TEMPFAIL) {
+		status = refuse(ctx, session, &decision, NULL);
+	} else {
+		struct tagging tagging = {ctx, session->message};
+
+		strip_forged(ctx, session->message);
+		message_each_tag(session->message, table, &decision, add_tag, &tagging);
+	}
+	end_message(session);
+	return status;
+}
+
+static sfsistat on_abort(SMFICTX *ctx)
+{
+	struct session *session = smfi_getpriv(ctx);
+
+	if (session != NULL)
+		end_message(session);
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat on_close(SMFICTX *ctx)
+{
+	struct session *session = smfi_getpriv(ctx);
+
+	if (session == NULL)
+		return SMFIS_CONTINUE;
+	end_message(session);
+	atomic_fetch_sub(&connections, 1);
+	free(session);
+	(void)smfi_setpriv(ctx, NULL);
+	return SMFIS_CONTINUE;
+}
+
+/* steps_not_needed - what Postfix may leave out for this connection */
+static unsigned long steps_not_needed(bool strips_forged)
+{
+	unsigned long steps = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NOEOH |
+			      SMFIP_NOBODY | SMFIP_NOUNKNOWN;
+
+	if (strips_forged)
+		steps |= SMFIP_NR_HDR | (is_tcp ? 0 : SMFIP_NODATA);
+	else
+		steps |= SMFIP_NOHDRS;
+	return steps;
+}
+
+static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
+	unsigned long offered_steps, unsigned long unused2, unsigned long unused3,
+	unsigned long *actions, unsigned long *steps, unsigned long *out2, unsigned long *out3)
+{
+	struct session *session = calloc(1, sizeof *session);
+	struct site *site = site_current();
+	bool strips_forged = site == NULL || site_conf(site)->strip_forged;
+
+	(void)unused2;
+	(void)unused3;
+	site_unref(site);
+	*actions = offered_actions & (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_SETSYMLIST);
+	*steps = offered_steps & steps_not_needed(strips_forged && session != NULL);
+	*out2 = *out3 = 0;
+	if (session == NULL || smfi_setpriv(ctx, session) != MI_SUCCESS) {
+		log_errx("accept: no memory for a connection");
+		free(session);
+		return SMFIS_CONTINUE;
+	}
+	session->is_quiet = (*steps & SMFIP_NR_HDR) != 0;
+	atomic_fetch_add(&connections, 1);
+	if ((offered_actions & SMFIF_SETSYMLIST) != 0 &&
+		(smfi_setsymlist(ctx, SMFIM_ENVRCPT, rcpt_macros) != MI_SUCCESS ||
+			smfi_setsymlist(ctx, SMFIM_EOM, end_macros) != MI_SUCCESS))
+		log_warnx("cannot ask for macros: the milter_rcpt_macros of Postfix apply");
+	return SMFIS_CONTINUE;
+}
+
+bool milter_open(const struct conf *conf, struct table *the_table, const char **error)
+{
+	struct smfiDesc description = {
+		.xxfi_name = "failfast-milter",
+		.xxfi_version = SMFI_VERSION,
+		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_SETSYMLIST,
+		.xxfi_envrcpt = on_recipient,
+		.xxfi_header = on_header,
+		.xxfi_eom = on_end,
+		.xxfi_abort = on_abort,
+		.xxfi_close = on_close,
+		.xxfi_data = on_data,
+		.xxfi_negotiate = on_negotiate,
+	};
+
+	table = the_table;
+	is_tcp = strncmp(conf->listen, "inet", 4) == 0;
+	*error = "libmilter does not take the address";
+	if (smfi_setconn(conf->listen) != MI_SUCCESS)
+		return false;
+	*error = "libmilter does not start";
+	if (smfi_register(description) != MI_SUCCESS || smfi_setbacklog(LISTEN_BACKLOG) != MI_SUCCESS)
+		return false;
+	*error = "cannot listen there";
+	return smfi_opensocket(false) == MI_SUCCESS;
+}
+
+void milter_run(void)
+{
+	(void)smfi_main();
+}
+
+void milter_drain(void)
+{
+	atomic_store(&is_draining, true);
+}
+
+unsigned milter_open_messages(void)
+{
+	return atomic_load(&open_messages);
+}
+
+unsigned milter_connections(void)
+{
+	return atomic_load(&connections);
+}
