@@ -19,6 +19,7 @@ struct client {
 	const struct instance *instance;
 	const struct service *service;
 	const char *prefix; /* "smtp" or "lmtp" */
+	bool is_smtpd;	    /* the client of a before-queue filter */
 };
 
 /* parameter - "smtp_" or "lmtp_" and the name, "" when unknown */
@@ -69,6 +70,14 @@ static void plan_depth(const struct client *client, struct plan *plan)
 		plan->depth = DEPTH_CONNECT;
 }
 
+/* default_port - where the nexthop names none; smtpd_proxy_filter always does */
+static uint16_t default_port(const struct client *client, enum hop_protocol protocol)
+{
+	if (client->is_smtpd)
+		return 0;
+	return protocol == PROTOCOL_LMTP ? PORT_LMTP : PORT_SMTP;
+}
+
 /* plan_target - parse the nexthop as the transport would */
 static void plan_target(const struct client *client, enum hop_protocol protocol,
 	const char *nexthop, struct plan *plan)
@@ -76,8 +85,8 @@ static void plan_target(const struct client *client, enum hop_protocol protocol,
 	struct hop_target *target = &plan->target;
 	char path[HOP_PATH_BYTES];
 
-	plan->reason = hop_parse_nexthop(nexthop, protocol,
-		protocol == PROTOCOL_LMTP ? PORT_LMTP : PORT_SMTP, target, &plan->why);
+	plan->reason = hop_parse_nexthop(nexthop, protocol, default_port(client, protocol), target,
+		&plan->why);
 	plan->kind = plan->reason == REASON_NONE ? PLAN_SERVER : PLAN_INVALID;
 	if (plan->kind == PLAN_INVALID || client->instance == NULL)
 		return;
@@ -104,6 +113,7 @@ static enum hop_protocol find_client(const struct site *site, const char *transp
 
 	*client = (struct client){.prefix = "smtp"};
 	if (strcmp(transport, PROXY_TRANSPORT) == 0) {
+		client->is_smtpd = true;
 		client->instance = site->instance_count > 0 ? site->instances[0] : NULL;
 		return PROTOCOL_SMTP;
 	}

@@ -1,0 +1,60 @@
+/*
+ * dns - addresses of the servers of a nexthop, found without blocking
+ *
+ * Looks up what smtp(8) looks up: MX records where the nexthop is a domain, then addresses; names
+ * of /etc/hosts are found too.  Threads: the event thread.
+ */
+#ifndef FF_DNS_H
+#define FF_DNS_H
+
+#include "health/reason.h"
+#include "probe/connect.h"
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	DNS_ADDRESSES = 64, /* more are not kept */
+	DNS_DETAIL_BYTES = 256 + 64,
+};
+
+struct dns_question {
+	const char *host; /* copied; no address */
+	uint16_t port;    /* of the addresses in the answer */
+	bool lookup_mx;
+	bool use_ipv4, use_ipv6;
+	unsigned address_limit; /* 0: none but DNS_ADDRESSES */
+	int64_t timeout_ms;     /* for the whole lookup */
+};
+
+struct dns_answer {
+	enum reason reason; /* REASON_NONE with at least one address; dns-not-found, dns-failure or
+			       local-error with none */
+	struct net_address address[DNS_ADDRESSES]; /* the first to try first */
+	size_t count;
+	char detail[DNS_DETAIL_BYTES];
+};
+
+struct dns;        /* the resolver */
+struct dns_lookup; /* a lookup under way */
+
+/* Called once, from the event loop, never from within dns_lookup(); the lookup is gone then. */
+typedef void dns_done_fn(void *arg, const struct dns_answer *answer);
+
+/* dns_new - servers: NULL for those of /etc/resolv.conf, else as in ares_set_servers_csv(3) ("" for
+ * none).  NULL with errno set when there is no resolver to be had. */
+struct dns *dns_new(struct event_base *base, const char *servers);
+
+/* dns_free - lookups under way must have been cancelled */
+void dns_free(struct dns *dns);
+
+/* dns_lookup - NULL when we are out of memory */
+struct dns_lookup *dns_lookup(
+	struct dns *dns, const struct dns_question *question, dns_done_fn *done, void *arg);
+
+/* dns_cancel - no callback any more */
+void dns_cancel(struct dns_lookup *lookup);
+
+#endif

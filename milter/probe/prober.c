@@ -1,0 +1,484 @@
+/*
+ * prober - one probe of one server: resolve, connect, greeting, hello, QUIT
+ *
+ * Addresses are tried one after the other, as smtp(8) does, until one works; the next is tried only
+ * when the connection to the last is closed, so a server sees one connection of ours at a time.
+ *
+ * When all fail, the fault that is reported is the first of those that came furthest: a server that
+ * answers badly says more than an address at which there is none ("localhost" is often two
+ * addresses and one server).  Our own failure outweighs all of them: nothing is known then.
+ */
+#include "probe/prober.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "probe/connect.h"
+#include "probe/dns.h"
+#include "probe/smtp_dialogue.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct prober {
+	struct event_base *base;
+	struct dns *dns;
+};
+
+/* How far an attempt came; the order is that of how much its failure says. */
+enum progress { PROGRESS_NONE, PROGRESS_ADDRESS, PROGRESS_CONNECTED, PROGRESS_OURS };
+
+struct probe {
+	struct prober *prober;
+	struct probe_request request;
+	struct event *begin;
+	/* At most one of these is not NULL. */
+	struct dns_lookup *lookup;
+	struct connecting *connecting;
+	struct smtp_dialogue *dialogue;
+
+	struct net_address address[DNS_ADDRESSES];
+	size_t count, at; /* at: the one being tried */
+	char peer[NET_ADDRESS_TEXT_BYTES];
+	enum progress progress; /* of the fault in result */
+	bool is_hard;           /* every failure so far is */
+	bool is_partial;        /* an address failed that counts when another works */
+	bool is_reporting, is_cancelled, is_done;
+	struct probe_result result;
+	probe_done_fn *done;
+	probe_released_fn *released;
+	void *arg;
+};
+
+static void try_address(struct probe *probe);
+
+struct prober *prober_new(struct event_base *base)
+{
+	struct prober *prober = calloc(1, sizeof *prober);
+
+	if (prober == NULL)
+		return NULL;
+	prober->base = base;
+	prober->dns = dns_new(base, NULL);
+	if (prober->dns == NULL) {
+		free(prober);
+		return NULL;
+	}
+	return prober;
+}
+
+void prober_free(struct prober *prober)
+{
+	dns_free(prober->dns);
+	free(prober);
+}
+
+static bool needs_lookup(const struct hop_target *target)
+{
+	return !target->is_unix && !target->is_numeric;
+}
+
+int64_t prober_limit_ms(const struct probe_request *request)
+{
+	int64_t addresses = 1, lookup = 0;
+	int64_t each = request->connect_timeout_ms +
+		       SMTP_DIALOGUE_REPLIES * request->reply_timeout_ms + SMTP_DIALOGUE_QUIT_MS;
+
+	if (needs_lookup(&request->target)) {
+		bool is_limited =
+			request->address_limit > 0 && request->address_limit < DNS_ADDRESSES;
+
+		addresses = is_limited ? request->address_limit : DNS_ADDRESSES;
+		lookup = request->reply_timeout_ms;
+	}
+	return lookup + addresses * each;
+}
+
+static void probe_free(struct probe *probe)
+{
+	if (probe->begin != NULL)
+		event_free(probe->begin);
+	if (probe->lookup != NULL)
+		dns_cancel(probe->lookup);
+	if (probe->connecting != NULL)
+		connect_cancel(probe->connecting);
+	if (probe->dialogue != NULL)
+		smtp_dialogue_cancel(probe->dialogue);
+	free(probe);
+}
+
+static void release(struct probe *probe)
+{
+	probe_released_fn *released = probe->released;
+	void *arg = probe->arg;
+
+	probe_free(probe);
+	released(arg);
+}
+
+/* set_detail - one clean line, whatever a peer or a configuration has put into it */
+static void __attribute__((format(printf, 2, 3)))
+set_detail(struct probe *probe, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(probe->result.detail, sizeof probe->result.detail, fmt, ap);
+	va_end(ap);
+	for (char *cp = probe->result.detail; *cp != '\0'; cp++)
+		if (*cp < ' ' || *cp > '~')
+			*cp = '?';
+}
+
+static void set_outcome(struct probe *probe, enum hop_check check, enum reason reason)
+{
+	probe->result.has[check] = true;
+	probe->result.outcome[check] =
+		(struct outcome){.reason = reason, .severity = reason_severity(reason)};
+}
+
+/* report - the result is complete; false when the probe was cancelled by who heard it and is gone
+ */
+static bool report(struct probe *probe)
+{
+	probe->result.evidence_ms = clock_now_ms();
+	probe->is_done = true;
+	probe->is_reporting = true;
+	probe->done(probe->arg, &probe->result);
+	probe->is_reporting = false;
+	if (!probe->is_cancelled)
+		return true;
+	probe_free(probe);
+	return false;
+}
+
+/* end - report where no connection has to be closed any more */
+static void end(struct probe *probe)
+{
+	if (report(probe))
+		release(probe);
+}
+
+/* has_family - can this host have a connection of that family to another one? */
+static bool has_family(int family)
+{
+	struct ifaddrs *list, *entry;
+	bool has = false;
+
+	if (getifaddrs(&list) != 0)
+		return true;
+	for (entry = list; entry != NULL && !has; entry = entry->ifa_next) {
+		struct net_address address = {.bytes = sizeof address.in6};
+
+		if (entry->ifa_addr == NULL || entry->ifa_addr->sa_family != family)
+			continue;
+		memcpy(&address, entry->ifa_addr,
+			family == AF_INET6 ? sizeof address.in6 : sizeof address.in4);
+		has = !net_address_is_local(&address) &&
+		      (family != AF_INET6 || !IN6_IS_ADDR_LINKLOCAL(&address.in6.sin6_addr));
+	}
+	freeifaddrs(list);
+	return has;
+}
+
+/*
+ * counts_as_part - is a hop only half there when this address fails and another works?
+ *
+ * Not when the name is "localhost", which stands for one server at either address; nor when it is
+ * this host that has no IPv6 (or IPv4) at all, which would make every other host half there.
+ */
+static bool counts_as_part(const struct probe *probe, enum reason reason)
+{
+	const struct net_address *address = &probe->address[probe->at];
+
+	if (hop_target_is_local(&probe->request.target))
+		return false;
+	return reason != REASON_HOST_UNREACHABLE || net_address_is_local(address) ||
+	       has_family(address->sa.sa_family);
+}
+
+static bool is_hard(const struct probe *probe, enum reason reason)
+{
+	return net_address_is_local(&probe->address[probe->at]) &&
+	       (reason == REASON_CONNECTION_REFUSED || reason == REASON_SOCKET_MISSING);
+}
+
+/* note_failure - an address does not work; detail is kept when it says more than what is there */
+static void note_failure(struct probe *probe, enum progress progress, enum reason reason,
+	const char *detail, int64_t latency_us)
+{
+	if (reason == REASON_LOCAL_ERROR)
+		progress = PROGRESS_OURS;
+	probe->is_hard =
+		is_hard(probe, reason) && (probe->progress == PROGRESS_NONE || probe->is_hard);
+	if (reason != REASON_LOCAL_ERROR && counts_as_part(probe, reason))
+		probe->is_partial = true;
+	if (progress <= probe->progress)
+		return;
+	probe->progress = progress;
+	set_outcome(probe, CHECK_SERVER, reason);
+	set_detail(probe, "%s", detail);
+	probe->result.latency_us = latency_us;
+}
+
+/* settle_failure - no address is left: what was noted is the result */
+static void settle_failure(struct probe *probe)
+{
+	struct outcome *outcome = &probe->result.outcome[CHECK_SERVER];
+
+	outcome->is_hard = probe->is_hard && outcome->reason != REASON_LOCAL_ERROR;
+}
+
+/* settle_success - this address works; the fault of an earlier one may stay as "partial" */
+static void settle_success(struct probe *probe, int64_t latency_us)
+{
+	probe->result.latency_us = latency_us;
+	if (probe->is_partial) {
+		set_outcome(probe, CHECK_SERVER, REASON_PARTIAL);
+		return;
+	}
+	probe->result.detail[0] = '\0';
+	set_outcome(probe, CHECK_SERVER, REASON_NONE);
+	if (latency_us > probe->request.slow_ms * 1000) {
+		set_outcome(probe, CHECK_SERVER, REASON_SLOW);
+		set_detail(probe, "%s greeted after %lld ms", probe->peer,
+			(long long)(latency_us / 1000));
+	}
+}
+
+static bool is_last(const struct probe *probe)
+{
+	return probe->at + 1 >= probe->count;
+}
+
+/* next_address - after a failure without a connection */
+static void next_address(struct probe *probe)
+{
+	if (is_last(probe)) {
+		settle_failure(probe);
+		end(probe);
+		return;
+	}
+	probe->at++;
+	try_address(probe);
+}
+
+static void on_dialogue_done(void *arg, const struct smtp_dialogue_result *result)
+{
+	struct probe *probe = arg;
+
+	if (result->reason == REASON_NONE) {
+		settle_success(probe, result->latency_us);
+	} else {
+		log_debug("%s: %s", probe->request.name, result->detail);
+		note_failure(probe, PROGRESS_CONNECTED, result->reason, result->detail,
+			result->latency_us);
+		if (!is_last(probe))
+			return;
+		settle_failure(probe);
+	}
+	(void)report(probe);
+}
+
+static void on_dialogue_closed(void *arg)
+{
+	struct probe *probe = arg;
+
+	probe->dialogue = NULL;
+	if (probe->is_done)
+		release(probe);
+	else
+		next_address(probe);
+}
+
+static void out_of_memory(struct probe *probe)
+{
+	note_failure(probe, PROGRESS_OURS, REASON_LOCAL_ERROR, "out of memory", -1);
+	next_address(probe);
+}
+
+static void begin_dialogue(struct probe *probe, int fd, int64_t start_us)
+{
+	const struct probe_request *request = &probe->request;
+	struct smtp_dialogue_request dialogue = {
+		.protocol = request->target.protocol,
+		.depth = request->depth,
+		.reply_timeout_ms = request->reply_timeout_ms,
+		.start_us = start_us,
+		.helo = request->helo,
+		.peer = probe->peer,
+		.name = request->name,
+	};
+
+	log_trace("%s: connected to %s", request->name, probe->peer);
+	probe->dialogue = smtp_dialogue_start(
+		probe->prober->base, fd, &dialogue, on_dialogue_done, on_dialogue_closed, probe);
+	if (probe->dialogue == NULL)
+		out_of_memory(probe);
+}
+
+static void on_connected(void *arg, const struct connect_result *result)
+{
+	struct probe *probe = arg;
+	char detail[PROBE_DETAIL_BYTES];
+
+	probe->connecting = NULL;
+	if (result->reason == REASON_NONE) {
+		begin_dialogue(probe, result->fd, result->start_us);
+		return;
+	}
+	(void)snprintf(
+		detail, sizeof detail, "connect to %s: %s", probe->peer, strerror(result->error));
+	log_debug("%s: %s", probe->request.name, detail);
+	note_failure(probe, PROGRESS_ADDRESS, result->reason, detail, -1);
+	next_address(probe);
+}
+
+/* source_address - where to connect from (smtp_bind_address); false: anywhere */
+static bool source_address(
+	const struct probe_request *request, int family, struct net_address *source)
+{
+	memset(source, 0, sizeof *source);
+	source->sa.sa_family = (sa_family_t)family;
+	if (family == AF_INET && request->has_bind4) {
+		source->in4.sin_addr = request->bind4;
+		source->bytes = sizeof source->in4;
+	} else if (family == AF_INET6 && request->has_bind6) {
+		source->in6.sin6_addr = request->bind6;
+		source->bytes = sizeof source->in6;
+	}
+	return source->bytes != 0;
+}
+
+static void try_address(struct probe *probe)
+{
+	const struct net_address *to = &probe->address[probe->at];
+	struct net_address source;
+	bool has_source = source_address(&probe->request, to->sa.sa_family, &source);
+
+	if (!net_address_is_local(to))
+		probe->result.is_local = false;
+	(void)net_address_text(probe->peer, to);
+	probe->connecting = connect_start(probe->prober->base, to, has_source ? &source : NULL,
+		probe->request.connect_timeout_ms, on_connected, probe);
+	if (probe->connecting == NULL)
+		out_of_memory(probe);
+}
+
+/* start_trying - the addresses are known */
+static void start_trying(struct probe *probe)
+{
+	probe->result.is_local = true;
+	try_address(probe);
+}
+
+static void on_resolved(void *arg, const struct dns_answer *answer)
+{
+	struct probe *probe = arg;
+
+	probe->lookup = NULL;
+	set_outcome(probe, CHECK_RESOLVE, answer->reason);
+	if (answer->reason != REASON_NONE) {
+		set_detail(probe, "%s", answer->detail);
+		log_debug("%s: %s", probe->request.name, probe->result.detail);
+		end(probe);
+		return;
+	}
+	probe->count = answer->count;
+	memcpy(probe->address, answer->address, answer->count * sizeof answer->address[0]);
+	start_trying(probe);
+}
+
+static void resolve(struct probe *probe)
+{
+	const struct probe_request *request = &probe->request;
+	struct dns_question question = {
+		.host = request->target.host,
+		.port = request->target.port,
+		.lookup_mx = request->target.lookup_mx,
+		.use_ipv4 = request->use_ipv4,
+		.use_ipv6 = request->use_ipv6,
+		.address_limit = request->address_limit,
+		.timeout_ms = request->reply_timeout_ms,
+	};
+
+	probe->lookup = dns_lookup(probe->prober->dns, &question, on_resolved, probe);
+	if (probe->lookup == NULL) {
+		set_outcome(probe, CHECK_RESOLVE, REASON_LOCAL_ERROR);
+		set_detail(probe, "out of memory");
+		end(probe);
+	}
+}
+
+/* only_address - of a target that needs no lookup; false: there is none, and the result says so */
+static bool only_address(struct probe *probe)
+{
+	const struct hop_target *target = &probe->request.target;
+	struct net_address *address = &probe->address[0];
+
+	probe->count = 1;
+	if (target->is_unix ? !net_address_unix(address, target->path)
+			    : !net_address_numeric(address, target->host, target->port)) {
+		set_outcome(probe, CHECK_SERVER, REASON_NEXTHOP_INVALID);
+		set_detail(probe, "no valid address");
+		return false;
+	}
+	if ((address->sa.sa_family == AF_INET && !probe->request.use_ipv4) ||
+		(address->sa.sa_family == AF_INET6 && !probe->request.use_ipv6)) {
+		/* smtp(8) then finds "no usable address", too */
+		set_outcome(probe, CHECK_SERVER, REASON_DNS_NOT_FOUND);
+		set_detail(
+			probe, "%s: address family is switched off (inet_protocols)", target->host);
+		return false;
+	}
+	return true;
+}
+
+static void on_begin(evutil_socket_t fd, short events, void *arg)
+{
+	struct probe *probe = arg;
+
+	(void)fd;
+	(void)events;
+	if (needs_lookup(&probe->request.target))
+		resolve(probe);
+	else if (only_address(probe))
+		start_trying(probe);
+	else
+		end(probe);
+}
+
+struct probe *prober_start(struct prober *prober, const struct probe_request *request,
+	probe_done_fn *done, probe_released_fn *released, void *arg)
+{
+	struct probe *probe = calloc(1, sizeof *probe);
+
+	if (probe == NULL)
+		return NULL;
+	probe->prober = prober;
+	probe->request = *request;
+	probe->done = done;
+	probe->released = released;
+	probe->arg = arg;
+	probe->result.latency_us = -1;
+	probe->result.is_local = hop_target_is_local(&request->target);
+	probe->begin = evtimer_new(prober->base, on_begin, probe);
+	if (probe->begin == NULL) {
+		free(probe);
+		return NULL;
+	}
+	event_active(probe->begin, EV_TIMEOUT, 0);
+	return probe;
+}
+
+void prober_cancel(struct probe *probe)
+{
+	/* From within done(): whoever called it is not through with the memory. */
+	if (probe->is_reporting)
+		probe->is_cancelled = true;
+	else
+		probe_free(probe);
+}

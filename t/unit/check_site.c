@@ -1,0 +1,303 @@
+/*
+ * check_site - what is made of Postfix's configuration: listeners, hops, plans
+ */
+#include "postfix/site.h"
+
+#include "base/xmem.h"
+#include "suite.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The shape of a usual site: amavis behind smtpd and submission, a re-entry listener, postscreen. */
+static const char main_cf[] = "myhostname = mx.example.com\n"
+			      "queue_directory = /var/spool/postfix\n"
+			      "content_filter = smtp-amavis:[127.0.0.1]:10024\n"
+			      "relayhost = [relay.example.net]:587\n"
+			      "default_transport = smtp\n"
+			      "relay_transport = relay\n"
+			      "local_transport = local:mx.example.com\n"
+			      "virtual_transport = lmtp:unix:private/dovecot-lmtp\n"
+			      "mailbox_transport = \n"
+			      "fallback_transport = \n"
+			      "smtpd_proxy_filter = \n"
+			      "smtp_helo_name = $myhostname\n"
+			      "lmtp_lhlo_name = lmtp.example.com\n"
+			      "inet_protocols = ipv4\n"
+			      "inet_interfaces = all\n"
+			      "smtp_mx_address_limit = 5\n"
+			      "smtp_tls_wrappermode = no\n"
+			      "mynetworks = 127.0.0.0/8, !192.0.2.7 192.0.2.0/24 [2001:db8::]/32 hash:/x\n";
+static const char master_cf[] = "smtp inet n - y - 1 postscreen\n"
+				"smtpd pass - - y - - smtpd\n"
+				"submission inet n - y - - smtpd\n"
+				"127.0.0.1:10025 inet n - y - - smtpd\n"
+				"127.0.0.1:10026 inet n - y - - smtpd\n"
+				"pickup unix n - y 60 1 pickup\n"
+				"smtp unix - - y - - smtp\n"
+				"relay unix - - y - - smtp\n"
+				"smtps-out unix - - y - - smtp\n"
+				"lmtp unix - - y - - lmtp\n"
+				"local unix - n n - - local\n"
+				"dovecot unix - n n - - pipe\n"
+				"smtp-amavis unix - - y - 2 smtp\n";
+static const char options[] = "127.0.0.1:10025/inet/content_filter = \n"
+			      "127.0.0.1:10026/inet/smtpd_proxy_filter = 127.0.0.1:10030\n"
+			      "smtps-out/unix/smtp_tls_wrappermode = yes\n"
+			      "smtps-out/unix/smtp_bind_address = 192.0.2.9\n"
+			      "submission/inet/content_filter = scan:[127.0.0.1]:10099\n";
+
+static struct site *site;
+
+static void fail_report(void *arg, const char *message)
+{
+	(void)arg;
+	ck_abort_msg("%s", message);
+}
+
+static struct site *make_site(const char *conf_text, size_t instances)
+{
+	struct postconf postconf = {xstrdup("/etc/postfix"), xstrdup(main_cf), xstrdup(master_cf),
+		xstrdup(options), NULL};
+	FILE *fp = fmemopen((char *)conf_text, strlen(conf_text), "r");
+	struct conf *conf = conf_parse(fp, "test.conf", fail_report, NULL);
+	struct site *made = site_new(conf, &postconf, instances);
+
+	fclose(fp);
+	conf_unref(conf);
+	postconf_free(&postconf);
+	return made;
+}
+
+static void setup(void)
+{
+	site = make_site("user = \"\"\nlisten_group = \"\"\n", 1);
+}
+
+static void teardown(void)
+{
+	site_unref(site);
+}
+
+START_TEST(listeners_have_their_own_content_filter)
+{
+	struct origin origin;
+
+	site_origin(site, "192.0.2.1", "25", &origin);
+	ck_assert_str_eq(origin.content_filter, "smtp-amavis:[127.0.0.1]:10024");
+	ck_assert_str_eq(origin.listener->smtpd->name, "smtpd");
+	site_origin(site, "192.0.2.1", "587", &origin);
+	ck_assert_str_eq(origin.content_filter, "scan:[127.0.0.1]:10099");
+	site_origin(site, "127.0.0.1", "10026", &origin);
+	ck_assert_str_eq(origin.proxy_filter, "127.0.0.1:10030");
+	ck_assert(!origin.is_reentry);
+}
+END_TEST
+
+START_TEST(an_explicitly_empty_filter_on_loopback_is_a_reentry)
+{
+	struct origin origin;
+
+	site_origin(site, "127.0.0.1", "10025", &origin);
+	ck_assert(origin.is_reentry);
+	ck_assert_str_eq(origin.content_filter, "");
+	/* The same port on another address is another listener, which master.cf does not have. */
+	site_origin(site, "192.0.2.1", "10025", &origin);
+	ck_assert(!origin.is_reentry);
+}
+END_TEST
+
+START_TEST(an_unknown_port_has_the_filter_of_main_cf)
+{
+	struct origin origin;
+
+	site_origin(site, "192.0.2.1", "2525", &origin);
+	ck_assert_ptr_null(origin.listener);
+	ck_assert_str_eq(origin.content_filter, "smtp-amavis:[127.0.0.1]:10024");
+}
+END_TEST
+
+START_TEST(mail_of_sendmail_comes_in_through_pickup)
+{
+	struct origin origin;
+
+	site_origin(site, "127.0.0.1", "0", &origin);
+	ck_assert(origin.is_local);
+	ck_assert_str_eq(origin.content_filter, "smtp-amavis:[127.0.0.1]:10024");
+	site_origin(site, NULL, NULL, &origin);
+	ck_assert(origin.is_local);
+}
+END_TEST
+
+START_TEST(without_postfix_the_filter_of_our_own_configuration_holds)
+{
+	struct site *blind = make_site("user = \"\"\nlisten_group = \"\"\n"
+				       "content_filter = \"scan:[127.0.0.1]:10024\"\n",
+		0);
+	struct origin origin;
+	struct plan plan;
+
+	site_origin(blind, "192.0.2.1", "25", &origin);
+	ck_assert_str_eq(origin.content_filter, "scan:[127.0.0.1]:10024");
+	ck_assert_ptr_null(origin.instance);
+	site_plan(blind, "smtp:[127.0.0.1]:25", &plan);
+	ck_assert_int_eq(plan.kind, PLAN_SERVER);
+	site_unref(blind);
+}
+END_TEST
+
+START_TEST(mynetworks_are_addresses_networks_and_exceptions)
+{
+	struct origin origin;
+
+	site_origin(site, "192.0.2.1", "25", &origin);
+	ck_assert(instance_in_mynetworks(origin.instance, "127.1.2.3"));
+	ck_assert(instance_in_mynetworks(origin.instance, "192.0.2.8"));
+	ck_assert(!instance_in_mynetworks(origin.instance, "192.0.2.7"));
+	ck_assert(instance_in_mynetworks(origin.instance, "2001:db8::5"));
+	ck_assert(!instance_in_mynetworks(origin.instance, "198.51.100.1"));
+	ck_assert(!instance_in_mynetworks(origin.instance, "unknown"));
+}
+END_TEST
+
+static const struct {
+	const char *mailer, *host, *recipient, *hop; /* hop NULL: none */
+	enum hop_role role;
+} routes[] = {
+	{"smtp", "example.org", "a@example.org", "smtp:", ROLE_TRANSPORT},
+	{"smtp", "EXAMPLE.org", "a@example.ORG", "smtp:", ROLE_TRANSPORT},
+	{"smtp", "[relay.example.net]:587", "a@example.org", "smtp:[relay.example.net]:587",
+		ROLE_RELAYHOST},
+	{"relay", "[192.0.2.5]", "a@example.org", "relay:[192.0.2.5]", ROLE_TRANSPORT},
+	{"local", "mx.example.com", "a@mx.example.com", "local:", ROLE_TRANSPORT},
+	{"dovecot", "example.org", "a@example.org", "dovecot:", ROLE_TRANSPORT},
+	{"lmtp", "unix:private/dovecot-lmtp", "a@example.org", "lmtp:unix:private/dovecot-lmtp",
+		ROLE_TRANSPORT},
+	{"plesk-192.0.2.10-", "example.org", "a@example.org", "plesk-192.0.2.10-:", ROLE_TRANSPORT},
+	{"error", "5.1.1 no such user", "a@example.org", NULL, ROLE_TRANSPORT},
+	{"discard", "example.org", "a@example.org", NULL, ROLE_TRANSPORT},
+	{NULL, NULL, "a@example.org", NULL, ROLE_TRANSPORT},
+	{"smtp", NULL, "a@example.org", "smtp:", ROLE_TRANSPORT},
+};
+
+START_TEST(a_recipient_s_hop_is_named_as_postfix_spells_it)
+{
+	char name[HOP_NAME_BYTES];
+	struct origin origin;
+	enum hop_role role;
+	bool is_there;
+
+	site_origin(site, "192.0.2.1", "25", &origin);
+	is_there = site_recipient_hop(site, origin.instance, routes[_i].mailer, routes[_i].host,
+		routes[_i].recipient, name, &role);
+	ck_assert(is_there == (routes[_i].hop != NULL));
+	if (is_there) {
+		ck_assert_str_eq(name, routes[_i].hop);
+		ck_assert_int_eq(role, routes[_i].role);
+	}
+}
+END_TEST
+
+START_TEST(plans_say_what_the_transport_itself_would_do)
+{
+	struct plan plan;
+
+	site_plan(site, "smtp-amavis:[127.0.0.1]:10024", &plan);
+	ck_assert_int_eq(plan.kind, PLAN_SERVER);
+	ck_assert_int_eq(plan.target.protocol, PROTOCOL_SMTP);
+	ck_assert_int_eq(plan.target.port, 10024);
+	ck_assert_int_eq(plan.depth, DEPTH_HELLO);
+	ck_assert(plan.use_ipv4 && !plan.use_ipv6);
+	ck_assert_uint_eq(plan.address_limit, 5);
+	site_plan(site, "lmtp:unix:private/dovecot-lmtp", &plan);
+	ck_assert_int_eq(plan.target.protocol, PROTOCOL_LMTP);
+	ck_assert_str_eq(plan.target.path, "/var/spool/postfix/private/dovecot-lmtp");
+	ck_assert_str_eq(plan.helo, "lmtp.example.com");
+	site_plan(site, "smtps-out:[192.0.2.5]:465", &plan);
+	ck_assert_int_eq(plan.depth, DEPTH_CONNECT);
+	ck_assert(plan.has_bind4);
+	site_plan(site, "smtpd_proxy_filter:127.0.0.1:10030", &plan);
+	ck_assert_int_eq(plan.kind, PLAN_SERVER);
+	ck_assert_int_eq(plan.target.port, 10030);
+	site_plan(site, "relay:[192.0.2.5]:no-such-port", &plan);
+	ck_assert_int_eq(plan.kind, PLAN_INVALID);
+	ck_assert_int_eq(plan.reason, REASON_NEXTHOP_INVALID);
+}
+END_TEST
+
+START_TEST(what_has_no_server_of_its_own_is_not_probed)
+{
+	static const char *const names[] = {"smtp:", "local:", "dovecot:", "dovecot:example.org",
+		"no-such-transport:[192.0.2.1]", "rubbish", ""};
+	struct plan plan;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		site_plan(site, names[i], &plan);
+		ck_assert_int_eq(plan.kind, PLAN_NOTHING);
+	}
+}
+END_TEST
+
+static void append(void *arg, const char *name, enum hop_role role)
+{
+	char *list = arg;
+
+	(void)snprintf(list + strlen(list), 4096 - strlen(list), "%s=%s\n", name,
+		hop_role_name(role));
+}
+
+START_TEST(every_hop_that_configuration_names_is_found)
+{
+	char list[4096] = "";
+
+	site_each_hop(site, append, list);
+	ck_assert_ptr_nonnull(strstr(list, "smtp-amavis:[127.0.0.1]:10024=content-filter\n"));
+	ck_assert_ptr_nonnull(strstr(list, "scan:[127.0.0.1]:10099=content-filter\n"));
+	ck_assert_ptr_nonnull(strstr(list, "smtpd_proxy_filter:127.0.0.1:10030=proxy-filter\n"));
+	ck_assert_ptr_nonnull(strstr(list, "smtp:[relay.example.net]:587=relayhost\n"));
+	ck_assert_ptr_nonnull(strstr(list, "lmtp:unix:private/dovecot-lmtp=transport\n"));
+	ck_assert_ptr_null(strstr(list, "local"));
+}
+END_TEST
+
+START_TEST(postconf_survives_packing_and_damage_is_noticed)
+{
+	struct postconf in = {xstrdup("/a"), xstrdup("m = 1\n"), xstrdup(""), xstrdup("p"), NULL};
+	struct postconf out;
+	size_t bytes;
+	char *block = postconf_pack(&in, &bytes);
+
+	ck_assert_uint_eq(postconf_unpack(&out, block, bytes), bytes);
+	ck_assert_str_eq(out.directory, "/a");
+	ck_assert_str_eq(out.main, "m = 1\n");
+	ck_assert_str_eq(out.parameters, "p");
+	ck_assert_ptr_null(out.error);
+	postconf_free(&out);
+	for (size_t cut = 0; cut < bytes; cut++)
+		ck_assert_uint_eq(postconf_unpack(&out, block, cut), 0);
+	postconf_free(&in);
+	free(block);
+}
+END_TEST
+
+static void add(TCase *tcase)
+{
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, listeners_have_their_own_content_filter);
+	tcase_add_test(tcase, an_explicitly_empty_filter_on_loopback_is_a_reentry);
+	tcase_add_test(tcase, an_unknown_port_has_the_filter_of_main_cf);
+	tcase_add_test(tcase, mail_of_sendmail_comes_in_through_pickup);
+	tcase_add_test(tcase, without_postfix_the_filter_of_our_own_configuration_holds);
+	tcase_add_test(tcase, mynetworks_are_addresses_networks_and_exceptions);
+	tcase_add_loop_test(tcase, a_recipient_s_hop_is_named_as_postfix_spells_it, 0,
+		(int)(sizeof routes / sizeof *routes));
+	tcase_add_test(tcase, plans_say_what_the_transport_itself_would_do);
+	tcase_add_test(tcase, what_has_no_server_of_its_own_is_not_probed);
+	tcase_add_test(tcase, every_hop_that_configuration_names_is_found);
+	tcase_add_test(tcase, postconf_survives_packing_and_damage_is_noticed);
+}
+
+int main(void)
+{
+	return suite_run("site", add);
+}
