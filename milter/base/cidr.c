@@ -9,6 +9,7 @@
 
 enum { MAPPED_BITS = 96 };
 
+static const char not_a_network[] = "neither an address nor a network";
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 /* parse_bits - "24" up to limit; false when it is no such number */
@@ -32,7 +33,7 @@ static bool has_host_bits(const struct cidr *network)
 	return false;
 }
 
-bool cidr_parse(const char *text, struct cidr *out)
+const char *cidr_error(const char *text, struct cidr *out)
 {
 	char host[INET6_ADDRSTRLEN + 2];
 	const char *slash = strchr(text, '/');
@@ -44,19 +45,24 @@ bool cidr_parse(const char *text, struct cidr *out)
 		length -= 2;
 	}
 	if (length == 0 || length >= sizeof host)
-		return false;
+		return not_a_network;
 	memcpy(host, text, length);
 	host[length] = '\0';
 	memcpy(out->address, mapped_prefix, sizeof mapped_prefix);
 	is_ipv4 = inet_pton(AF_INET, host, out->address + sizeof mapped_prefix) == 1;
 	if (!is_ipv4 && inet_pton(AF_INET6, host, out->address) != 1)
-		return false;
+		return not_a_network;
 	out->bits = 128;
 	if (slash != NULL && !parse_bits(slash + 1, is_ipv4 ? 32 : 128, &out->bits))
-		return false;
+		return "not a valid prefix length";
 	if (slash != NULL && is_ipv4)
 		out->bits += MAPPED_BITS;
-	return !has_host_bits(out);
+	return has_host_bits(out) ? "has host bits behind its prefix length" : NULL;
+}
+
+bool cidr_parse(const char *text, struct cidr *out)
+{
+	return cidr_error(text, out) == NULL;
 }
 
 bool cidr_contains(const struct cidr *network, const struct cidr *address)

@@ -19,6 +19,9 @@ struct cidr {
  * is no address, or when bits are set behind the prefix (as Postfix refuses them). */
 bool cidr_parse(const char *text, struct cidr *out);
 
+/* cidr_error - the same, but NULL on success, else what is wrong (constant text) */
+const char *cidr_error(const char *text, struct cidr *out);
+
 /* cidr_contains - does the network hold the address (a cidr parsed without a prefix)? */
 bool cidr_contains(const struct cidr *network, const struct cidr *address);
 

@@ -6,12 +6,12 @@
  */
 #include "conf/conf.h"
 
+#include "base/pattern.h"
 #include "base/xmem.h"
 #include "conf/conf_private.h"
 #include "health/hop.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,28 +110,6 @@ void conf_unref(struct conf *conf)
 	free(conf);
 }
 
-/*
- * hop_matches - does a hop section's title match the name of a hop?
- *
- * Only * and ? make a pattern.  Nexthops are written with brackets, so these stand for themselves
- * in titles, as does the backslash; fnmatch(3) has to be told.
- */
-static bool hop_matches(const struct conf_hop *hop, const char *name)
-{
-	char pattern[2 * HOP_NAME_BYTES];
-	size_t used = 0;
-
-	if (hop->is_literal)
-		return strcmp(hop->pattern, name) == 0;
-	for (const char *cp = hop->pattern; *cp != '\0' && used + 2 < sizeof pattern; cp++) {
-		if (*cp == '[' || *cp == ']' || *cp == '\\')
-			pattern[used++] = '\\';
-		pattern[used++] = *cp;
-	}
-	pattern[used] = '\0';
-	return fnmatch(pattern, name, 0) == 0;
-}
-
 void conf_hop_settings(const struct conf *conf, const char *hop, struct conf_hop_settings *out)
 {
 	*out = (struct conf_hop_settings){
@@ -144,7 +122,7 @@ void conf_hop_settings(const struct conf *conf, const char *hop, struct conf_hop
 	for (size_t i = 0; i < conf->hop_count; i++) {
 		const struct conf_hop *section = &conf->hop[i];
 
-		if (!hop_matches(section, hop))
+		if (!pattern_match(section->pattern, hop))
 			continue;
 		if (section->interval_ms >= 0)
 			out->interval_ms = section->interval_ms;

@@ -4,11 +4,12 @@
  * Each function says in a few words what is wrong, the table of options says what would be right.
  * Nothing here depends on the host: whether a user exists is asked when it matters.
  */
+#include "base/cidr.h"
+#include "base/pattern.h"
 #include "conf/conf_private.h"
 #include "health/hop.h"
 
 #include <arpa/inet.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -271,50 +272,16 @@ const char *conf_check_optional_address(const char *text)
 	return strlen(text) >= ADDRESS_MAX ? "too long" : NULL;
 }
 
-/* network_error - host bits must be zero: Postfix refuses them in mynetworks too */
-static const char *network_error(const unsigned char *address, unsigned bits, const char *prefix)
-{
-	unsigned long length = bits;
-	char *end;
-
-	if (prefix != NULL) {
-		if (*prefix < '0' || *prefix > '9')
-			return "not a valid prefix length";
-		length = strtoul(prefix, &end, 10);
-		if (*end != '\0' || length > bits)
-			return "not a valid prefix length";
-	}
-	for (unsigned bit = (unsigned)length; bit < bits; bit++)
-		if ((address[bit / 8] >> (7 - bit % 8) & 1) != 0)
-			return "has host bits behind its prefix length";
-	return NULL;
-}
-
 const char *conf_check_client(const char *text)
 {
 	static const char *const words[] = {
 		"authenticated", "mynetworks", "local", "reentry", "other"};
-	unsigned char address[sizeof(struct in6_addr)];
-	char copy[INET6_ADDRSTRLEN];
-	size_t length = strcspn(text, "/");
-	const char *prefix = text[length] == '/' ? text + length + 1 : NULL;
+	struct cidr network;
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (strcmp(words[i], text) == 0)
 			return NULL;
-	if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
-		text++;
-		length -= 2;
-	}
-	if (length >= sizeof copy)
-		return "neither a word nor a network";
-	memcpy(copy, text, length);
-	copy[length] = '\0';
-	if (inet_pton(AF_INET, copy, address) == 1)
-		return network_error(address, 32, prefix);
-	if (inet_pton(AF_INET6, copy, address) == 1)
-		return network_error(address, 128, prefix);
-	return "neither a word nor a network";
+	return cidr_error(text, &network);
 }
 
 const char *conf_check_role(const char *text)
@@ -328,7 +295,7 @@ const char *conf_check_role(const char *text)
 const char *conf_check_reason(const char *text)
 {
 	for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++)
-		if (fnmatch(text, reason_token((enum reason)reason), 0) == 0)
+		if (pattern_match(text, reason_token((enum reason)reason)))
 			return NULL;
 	return "matches no reason";
 }

@@ -5,6 +5,7 @@
  * not said in code: the parser, its messages and the life of the object follow these tables.
  */
 #include "base/xmem.h"
+#include "base/pattern.h"
 #include "conf/conf_private.h"
 
 #include <stddef.h>
@@ -161,7 +162,7 @@ static void hop_finish(void *object)
 {
 	struct conf_hop *hop = object;
 
-	hop->is_literal = strpbrk(hop->pattern, "*?") == NULL;
+	hop->is_literal = pattern_is_plain(hop->pattern);
 }
 
 static void rule_prepare(void *object)

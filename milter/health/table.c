@@ -1,65 +1,14 @@
 /*
- * table - the health of every hop
- *
- * A hop that is removed while a thread waits for its result leaves the hash at once; the last waiter
- * frees it.  The event thread reads hops without the lock, because nobody else writes them but the
- * two fields that askers touch (wanted, waiters), which it reads under the lock.
+ * table - the health of every hop: the half of the event thread, its only writer
  */
-#include "health/table.h"
+#include "health/table_private.h"
 
 #include "base/clock.h"
 #include "base/xmem.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
-#include <utlist.h>
-
-struct hop {
-	UT_hash_handle hh;
-	struct hop *prev, *next; /* among those wanted */
-	char *name;
-	unsigned roles;
-	bool is_local;
-	bool is_learned;
-	bool is_marked;	 /* not put again since table_mark() */
-	bool is_removed; /* out of the hash, lives for its waiters */
-	bool is_wanted;	 /* somebody asks for a fresh result */
-	unsigned waiters;
-	uint64_t results; /* counts them, so that a waiter sees a new one */
-	int64_t interval_ms;
-	int64_t started_ms; /* of the probe in flight, 0: none */
-	int64_t due_ms;
-	int64_t result_ms;
-	int64_t used_ms; /* last time mail asked */
-	int64_t latency_us;
-	time_t since;
-	time_t last_probe;
-	char *detail;
-	bool has_check[CHECK_COUNT];
-	struct check check[CHECK_COUNT];
-	void *job;
-};
-
-struct learned {
-	char name[HOP_NAME_BYTES];
-	enum hop_role role;
-};
-
-struct table {
-	pthread_mutex_t lock;
-	pthread_cond_t news;
-	struct hop *hops;
-	struct hop *wanted; /* hops with is_wanted, in the order of asking */
-	unsigned waited_hops;
-	unsigned waiters;
-	struct learned *queue; /* of table_learn(), TABLE_LEARN_QUEUE places */
-	unsigned queued;
-	uint64_t queue_rounds; /* counts table_learned_done() */
-	struct table_observer observer;
-};
 
 struct table *table_new(void)
 {
@@ -75,7 +24,7 @@ struct table *table_new(void)
 	return table;
 }
 
-static void hop_free(struct hop *hop)
+void hop_free(struct hop *hop)
 {
 	free(hop->name);
 	free(hop->detail);
@@ -102,164 +51,6 @@ void table_free(struct table *table)
 void table_observe(struct table *table, const struct table_observer *observer)
 {
 	table->observer = *observer;
-}
-
-static struct hop *find(struct table *table, const char *name)
-{
-	struct hop *hop;
-
-	HASH_FIND_STR(table->hops, name, hop);
-	return hop;
-}
-
-/* worst - the check that decides about the hop, NULL when it has none */
-static const struct check *worst(const struct hop *hop)
-{
-	const struct check *found = NULL;
-
-	for (int i = 0; i < CHECK_COUNT; i++)
-		if (hop->has_check[i] && (found == NULL || hop->check[i].state > found->state))
-			found = &hop->check[i];
-	return found;
-}
-
-static void fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out)
-{
-	const struct check *check = worst(hop);
-
-	(void)snprintf(out->name, sizeof out->name, "%s", hop->name);
-	out->roles = hop->roles;
-	out->is_local = hop->is_local;
-	out->is_learned = hop->is_learned;
-	out->state = check != NULL ? check->state : STATE_UNKNOWN;
-	out->reason = check != NULL ? check->reason : REASON_NONE;
-	(void)snprintf(out->detail, sizeof out->detail, "%s", hop->detail != NULL ? hop->detail : "");
-	out->since = hop->since;
-	out->last_probe = hop->last_probe;
-	out->age_ms = hop->result_ms != 0 ? now_ms - hop->result_ms : -1;
-	out->latency_us = hop->latency_us;
-	memcpy(out->has_check, hop->has_check, sizeof out->has_check);
-	memcpy(out->check, hop->check, sizeof out->check);
-	if (check != NULL && machine_is_stale(check, hop->interval_ms, hop->due_ms, now_ms)) {
-		out->state = STATE_UNKNOWN;
-		out->reason = REASON_NONE;
-		(void)snprintf(out->detail, sizeof out->detail, "no result for too long");
-	}
-}
-
-bool table_look(struct table *table, const char *name, int64_t now_ms, struct hop_view *out)
-{
-	struct hop *hop;
-
-	pthread_mutex_lock(&table->lock);
-	hop = find(table, name);
-	if (hop != NULL)
-		fill_view(hop, now_ms, out);
-	pthread_mutex_unlock(&table->lock);
-	return hop != NULL;
-}
-
-/* wait_until - one wait for news, bounded; false when the time is over */
-static bool wait_until(struct table *table, int64_t deadline_ms)
-{
-	int64_t left_ms = deadline_ms - clock_now_ms();
-	struct timespec until;
-
-	if (left_ms <= 0)
-		return false;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += left_ms / 1000;
-	until.tv_nsec += (left_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	table->waiters++;
-	pthread_cond_timedwait(&table->news, &table->lock, &until);
-	table->waiters--;
-	return true;
-}
-
-/* wait_for_hop - a name may still be in the queue of what mail taught us */
-static struct hop *wait_for_hop(struct table *table, const char *name, int64_t deadline_ms)
-{
-	uint64_t round = table->queue_rounds;
-	struct hop *hop = find(table, name);
-
-	while (hop == NULL && table->queued > 0 && table->queue_rounds == round &&
-		wait_until(table, deadline_ms))
-		hop = find(table, name);
-	return hop;
-}
-
-/* wait_for_result - the caller holds the lock and gets it back with hop still valid */
-static void wait_for_result(struct table *table, struct hop *hop, int64_t max_wait_ms,
-	int64_t now_ms)
-{
-	uint64_t seen = hop->results;
-	int64_t deadline_ms;
-
-	if (hop->waiters == 0 && table->waited_hops >= TABLE_WAITED_HOPS)
-		return;
-	if (hop->waiters++ == 0)
-		table->waited_hops++;
-	do
-		deadline_ms = (hop->started_ms != 0 ? hop->started_ms : now_ms) + max_wait_ms;
-	while (hop->results == seen && !hop->is_removed && wait_until(table, deadline_ms));
-	if (--hop->waiters == 0)
-		table->waited_hops--;
-}
-
-/* want - ask the scheduler for a probe, once until it has taken notice */
-static void want(struct table *table, struct hop *hop)
-{
-	if (hop->is_wanted || hop->is_removed)
-		return;
-	hop->is_wanted = true;
-	DL_APPEND(table->wanted, hop);
-	if (table->observer.wanted != NULL)
-		table->observer.wanted(table->observer.arg);
-}
-
-bool table_ask(struct table *table, const char *name, const struct freshness *freshness,
-	struct hop_view *out)
-{
-	int64_t now_ms = clock_now_ms(), age_ms = INT64_MAX;
-	struct hop *hop;
-
-	pthread_mutex_lock(&table->lock);
-	hop = wait_for_hop(table, name, now_ms + freshness->max_wait_ms);
-	if (hop == NULL) {
-		pthread_mutex_unlock(&table->lock);
-		return false;
-	}
-	hop->used_ms = now_ms;
-	if (hop->result_ms != 0)
-		age_ms = now_ms - hop->result_ms;
-	if (hop->is_local && age_ms > freshness->max_age_ms * 3 / 4)
-		want(table, hop);
-	if (hop->is_local && age_ms > freshness->max_age_ms)
-		wait_for_result(table, hop, freshness->max_wait_ms, now_ms);
-	fill_view(hop, clock_now_ms(), out);
-	if (hop->is_removed && hop->waiters == 0)
-		hop_free(hop);
-	pthread_mutex_unlock(&table->lock);
-	return true;
-}
-
-void table_learn(struct table *table, const char *name, enum hop_role role)
-{
-	struct learned *place;
-
-	pthread_mutex_lock(&table->lock);
-	if (table->queued < TABLE_LEARN_QUEUE) {
-		place = &table->queue[table->queued++];
-		(void)snprintf(place->name, sizeof place->name, "%s", name);
-		place->role = role;
-		if (table->observer.wanted != NULL)
-			table->observer.wanted(table->observer.arg);
-	}
-	pthread_mutex_unlock(&table->lock);
 }
 
 unsigned table_count(struct table *table)
@@ -315,7 +106,7 @@ static struct hop *put(struct table *table, const struct hop_settings *settings,
 	struct hop *hop;
 
 	pthread_mutex_lock(&table->lock);
-	hop = find(table, settings->name);
+	hop = table_lookup(table, settings->name);
 	if (hop == NULL) {
 		hop = hop_new(settings->name);
 		hop->is_learned = is_learned;
@@ -349,7 +140,7 @@ struct hop *table_find(struct table *table, const char *name)
 	struct hop *hop;
 
 	pthread_mutex_lock(&table->lock);
-	hop = find(table, name);
+	hop = table_lookup(table, name);
 	pthread_mutex_unlock(&table->lock);
 	return hop;
 }
@@ -455,7 +246,7 @@ bool table_record(struct table *table, struct hop *hop, const struct machine_pol
 	bool is_changed;
 
 	pthread_mutex_lock(&table->lock);
-	check = worst(hop);
+	check = hop_worst_check(hop);
 	change->from = check != NULL ? check->state : STATE_UNKNOWN;
 	reason_before = check != NULL ? check->reason : REASON_NONE;
 	for (int i = 0; i < CHECK_COUNT; i++) {
@@ -464,7 +255,7 @@ bool table_record(struct table *table, struct hop *hop, const struct machine_pol
 		hop->has_check[i] = true;
 		(void)machine_apply(&hop->check[i], policy, &findings->outcome[i], findings->evidence_ms);
 	}
-	check = worst(hop);
+	check = hop_worst_check(hop);
 	change->to = check != NULL ? check->state : STATE_UNKNOWN;
 	change->is_new_state = change->from != change->to;
 	is_changed = change->is_new_state || (check != NULL && check->reason != reason_before);
@@ -486,7 +277,7 @@ bool table_record(struct table *table, struct hop *hop, const struct machine_pol
 void table_view(struct table *table, const struct hop *hop, int64_t now_ms, struct hop_view *out)
 {
 	pthread_mutex_lock(&table->lock);
-	fill_view(hop, now_ms, out);
+	table_fill_view(hop, now_ms, out);
 	pthread_mutex_unlock(&table->lock);
 }
 
@@ -535,7 +326,7 @@ bool hop_is_learned(const struct hop *hop)
 
 enum state hop_state(const struct hop *hop)
 {
-	const struct check *check = worst(hop);
+	const struct check *check = hop_worst_check(hop);
 
 	return check != NULL ? check->state : STATE_UNKNOWN;
 }

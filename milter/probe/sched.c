@@ -62,7 +62,7 @@ static int64_t next_delay(const struct job *job, int64_t interval_ms)
 {
 	const struct conf_probe *probe = settings(job->sched);
 
-	if (!hop_is_settled(job->hop))
+	if (!hop_is_settled(job->hop) && probe->fast_interval_ms < interval_ms)
 		return probe->fast_interval_ms;
 	if (hop_state(job->hop) == STATE_DOWN)
 		return probe->down_interval_ms;
@@ -283,41 +283,41 @@ static void adopt(struct sched *sched, struct hop *hop)
 	job_begin(job);
 }
 
-/* put_configured - called for each hop that configuration names */
-static void put_configured(void *arg, const char *name, enum hop_role role)
+/* take_in - put a hop into the table if there is something to probe */
+static void take_in(struct sched *sched, const char *name, enum hop_role role,
+	struct hop *(*put)(struct table *, const struct hop_settings *, int64_t))
 {
-	struct sched *sched = arg;
 	struct plan plan;
 
 	site_plan(sched->site, name, &plan);
 	if (plan.kind != PLAN_NOTHING) {
-		const struct hop_settings put = {name, role,
+		const struct hop_settings settings = {name, role,
 			plan.kind == PLAN_INVALID || hop_target_is_local(&plan.target),
 			plan.interval_ms};
 
-		adopt(sched, table_put(sched->table, &put, clock_now_ms()));
+		adopt(sched, put(sched->table, &settings, clock_now_ms()));
 	}
 }
 
-/* learn - a hop that mail named, if there is something to probe and room for it */
+/* put_configured - called for each hop that configuration names */
+static void put_configured(void *arg, const char *name, enum hop_role role)
+{
+	take_in(arg, name, role, table_put);
+}
+
+/* learn - a hop that mail named, if there is room for it */
 static void learn(struct sched *sched, const char *name, enum hop_role role)
 {
-	struct hop *oldest;
-	struct plan plan;
-
-	site_plan(sched->site, name, &plan);
-	if (plan.kind == PLAN_NOTHING || table_find(sched->table, name) != NULL)
+	if (table_find(sched->table, name) != NULL)
 		return;
 	if (table_count(sched->table) >= site_conf(sched->site)->max_hops) {
-		oldest = table_oldest_learned(sched->table);
+		struct hop *oldest = table_oldest_learned(sched->table);
+
 		if (oldest == NULL)
 			return;
 		forget(sched, oldest);
 	}
-	const struct hop_settings put = {name, role,
-		plan.kind == PLAN_INVALID || hop_target_is_local(&plan.target), plan.interval_ms};
-
-	adopt(sched, table_put_learned(sched->table, &put, clock_now_ms()));
+	take_in(sched, name, role, table_put_learned);
 }
 
 /* is_gone - of what was not put again: learned hops stay as long as there is something to probe */

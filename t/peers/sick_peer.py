@@ -276,7 +276,7 @@ class Conversation:
 
     async def _greet_hang(self):
         released = asyncio.ensure_future(self.peer._released.wait())
-        gone = asyncio.ensure_future(self.reader.read(1))
+        gone = asyncio.ensure_future(self._until_eof())
         done, pending = await asyncio.wait({released, gone}, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
@@ -284,6 +284,11 @@ class Conversation:
         if gone in done:
             raise Gone("client left while we hang")
         await self._say(self._banner())
+
+    async def _until_eof(self):
+        """A hung server reads nothing, so what the client says (QUIT, say) has no effect."""
+        while await self.reader.read(4096):
+            pass
 
     async def _greet_slow(self):
         await asyncio.sleep(self.delay)

@@ -63,7 +63,9 @@ def pytest_runtest_makereport(item):
 def world():
     """The namespaces of this worker."""
     assert _state["world"] is not None, _state["why"]
-    return _state["world"]
+    yield _state["world"]
+    left = _state["world"].wait_for_no_processes()
+    assert not left, f"processes left behind by the session: {left}"
 
 
 @pytest.fixture(scope="session")

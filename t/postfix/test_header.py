@@ -109,12 +109,12 @@ def test_mail_from_sendmail_is_never_refused_but_tagged(site):
     ident = new_ident()
     done = scene.postfix.sendmail("sender@from.test", ["a@to.test"], message(ident, FORGED))
     assert done.returncode == 0, done.stderr
-    queued = wait_until(scene.postfix.queue, 10, "the message in the queue")
+    line = scene.postfix.log.wait_for(r"(\S+): to=<a@to\.test>.*status=deferred", 10)
     scene.filter.start()
     scene.postfix.flush()
     found = wait_until(lambda: scene.filter.find(ident), 15, "delivery")
     assert found.header()[0][0] == "Failfast-Status", found.header()
-    assert re.fullmatch(pattern(scene, "down", "connection-refused", queued[0]["queue_id"]),
+    assert re.fullmatch(pattern(scene, "down", "connection-refused", line.group(1)),
                         found.header()[0][1]), found.header()
     assert not [value for value in ours(found) if "forged" in value]
     assert scene.postfix.log.find("milter-reject|tempfail") == []

@@ -320,10 +320,8 @@ END_TEST
 #define ADD_LOOP(test, array)                                                                      \
 	tcase_add_loop_test(tcase, test, 0, (int)(sizeof(array) / sizeof(array)[0]))
 
-static TCase *values_tcase(void)
+static void add_values(TCase *tcase)
 {
-	TCase *tcase = tcase_create("values");
-
 	ADD(an_empty_file_gives_the_defaults);
 	ADD(the_probe_section_has_defaults);
 	ADD(what_this_version_lacks_is_off_by_default);
@@ -336,30 +334,23 @@ static TCase *values_tcase(void)
 	ADD_LOOP(good_values_are_taken, good_values);
 	ADD(an_object_lives_as_long_as_its_references);
 	ADD(fixed_differences_are_named);
-	return tcase;
 }
 
-static TCase *hops_tcase(void)
+static void add_hops(TCase *tcase)
 {
-	TCase *tcase = tcase_create("hops");
-
 	ADD(hop_sections_keep_their_order_lines_and_gaps);
 	ADD(a_hop_without_sections_has_the_global_settings);
 	ADD(later_hop_sections_are_laid_over_earlier_ones);
 	ADD_LOOP(only_star_and_question_mark_make_a_pattern, titles);
-	return tcase;
+}
+
+static void add(TCase *tcase)
+{
+	add_values(tcase);
+	add_hops(tcase);
 }
 
 int main(void)
 {
-	Suite *suite = suite_create("conf");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, values_tcase());
-	suite_add_tcase(suite, hops_tcase());
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return suite_run("conf", add);
 }

@@ -250,10 +250,8 @@ END_TEST
 
 #define ADD(test) tcase_add_test(tcase, test)
 
-static TCase *errors_tcase(void)
+static void add_errors(TCase *tcase)
 {
-	TCase *tcase = tcase_create("errors");
-
 	tcase_set_timeout(tcase, 60);
 	ADD(every_error_of_a_bad_file_is_reported);
 	ADD(the_sample_is_accepted);
@@ -264,18 +262,9 @@ static TCase *errors_tcase(void)
 	ADD(a_file_that_cannot_be_read_is_an_error);
 	ADD(root_needs_the_user_and_the_group);
 	ADD(a_bad_file_does_not_spoil_the_next_one);
-	return tcase;
 }
 
 int main(void)
 {
-	Suite *suite = suite_create("conf_errors");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	suite_add_tcase(suite, errors_tcase());
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return suite_run("conf_errors", add_errors);
 }

@@ -7,9 +7,9 @@
  */
 #include "base/clock.h"
 #include "probe/smtp_dialogue.h"
+#include "suite.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <fcntl.h>
@@ -496,15 +496,9 @@ START_TEST(it_can_be_cancelled_before_it_reports)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tcase)
 {
-	Suite *suite = suite_create("dialogue");
-	TCase *tcase = tcase_create("dialogue");
-	SRunner *runner;
-	int failed;
-
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 20);
 	tcase_add_loop_test(tcase, each_peer_has_its_reason, 0, sizeof cases / sizeof cases[0]);
 	tcase_add_test(tcase, a_banner_and_a_pause_are_not_slow);
 	tcase_add_test(tcase, latency_is_the_time_to_the_first_byte);
@@ -516,10 +510,9 @@ int main(void)
 	tcase_add_test(tcase, a_flood_after_quit_is_cut_off);
 	tcase_add_loop_test(tcase, it_can_be_cancelled_while_it_reports, 0, 4);
 	tcase_add_loop_test(tcase, it_can_be_cancelled_before_it_reports, 0, 2);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(void)
+{
+	return suite_run("dialogue", add);
 }

@@ -3,8 +3,9 @@
  */
 #include "probe/dns.h"
 
+#include "suite.h"
+
 #include <arpa/inet.h>
-#include <check.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -408,13 +409,8 @@ START_TEST(our_want_of_descriptors_is_a_local_error)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tcase)
 {
-	Suite *suite = suite_create("dns");
-	TCase *tcase = tcase_create("dns");
-	SRunner *runner;
-	int failed;
-
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, each_name_has_its_answer, 0, sizeof cases / sizeof cases[0]);
 	tcase_add_test(tcase, hosts_of_etc_hosts_are_found);
@@ -423,14 +419,12 @@ int main(void)
 	tcase_add_loop_test(tcase, a_cancelled_lookup_never_reports, 0, 2);
 	tcase_add_test(tcase, many_lookups_at_once_are_kept_apart);
 	tcase_add_loop_test(tcase, no_server_at_all_is_a_failure, 0, 2);
-	tcase_set_timeout(tcase, 20);
 	tcase_add_loop_test(tcase, another_resolv_conf_is_read_while_lookups_go_on, 0, 2);
 	tcase_add_test(tcase, servers_of_resolv_conf_are_asked);
 	tcase_add_loop_test(tcase, our_want_of_descriptors_is_a_local_error, 0, 2);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(void)
+{
+	return suite_run("dns", add);
 }

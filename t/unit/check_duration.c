@@ -3,7 +3,8 @@
  */
 #include "conf/duration.h"
 
-#include <check.h>
+#include "suite.h"
+
 #include <stdlib.h>
 
 static const struct {
@@ -61,21 +62,16 @@ START_TEST(a_negative_duration_can_be_written)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tcase)
 {
-	Suite *suite = suite_create("duration");
-	TCase *tcase = tcase_create("duration");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
 	tcase_add_loop_test(
 		tcase, a_duration_is_read_and_written, 0, (int)(sizeof good / sizeof good[0]));
 	tcase_add_loop_test(
 		tcase, what_is_no_duration_is_refused, 0, (int)(sizeof bad / sizeof bad[0]));
 	tcase_add_test(tcase, a_negative_duration_can_be_written);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(void)
+{
+	return suite_run("duration", add);
 }

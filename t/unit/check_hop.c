@@ -3,7 +3,8 @@
  */
 #include "health/hop.h"
 
-#include <check.h>
+#include "suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -241,13 +242,8 @@ END_TEST
 
 #define LINES(table) ((int)(sizeof(table) / sizeof(table)[0]))
 
-int main(void)
+static void add(TCase *tcase)
 {
-	Suite *suite = suite_create("hop");
-	TCase *tcase = tcase_create("hop");
-	SRunner *runner;
-	int failed;
-
 	tcase_add_loop_test(tcase, nexthops_are_read_as_postfix_reads_them, 0, LINES(good));
 	tcase_add_loop_test(tcase, invalid_nexthops_say_why, 0, LINES(bad));
 	tcase_add_loop_test(tcase, local_targets_are_known_by_name_and_address, 0, LINES(local));
@@ -256,10 +252,9 @@ int main(void)
 	tcase_add_test(tcase, names_are_joined_and_split);
 	tcase_add_test(tcase, names_hold_nothing_that_could_break_a_line);
 	tcase_add_test(tcase, roles_and_checks_have_names);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(void)
+{
+	return suite_run("hop", add);
 }

@@ -3,9 +3,9 @@
  */
 #include "base/clock.h"
 #include "probe/prober.h"
+#include "suite.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
@@ -560,15 +560,9 @@ START_TEST(the_limit_covers_every_address)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tcase)
 {
-	Suite *suite = suite_create("prober");
-	TCase *tcase = tcase_create("prober");
-	SRunner *runner;
-	int failed;
-
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 20);
 	tcase_add_loop_test(tcase, a_good_server_is_up, 0, 3);
 	tcase_add_loop_test(tcase, a_refused_port_is_hard_and_names_the_address, 0, 2);
 	tcase_add_loop_test(tcase, depth_decides_what_is_said, 0, 3);
@@ -588,10 +582,9 @@ int main(void)
 	tcase_add_loop_test(tcase, a_cancelled_probe_calls_nobody, 0, 3);
 	tcase_add_loop_test(tcase, a_probe_can_be_cancelled_while_it_reports, 0, 2);
 	tcase_add_test(tcase, the_limit_covers_every_address);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(void)
+{
+	return suite_run("prober", add);
 }

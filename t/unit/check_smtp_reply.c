@@ -3,7 +3,8 @@
  */
 #include "probe/smtp_reply.h"
 
-#include <check.h>
+#include "suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,13 +174,8 @@ START_TEST(no_bytes_change_nothing)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tcase)
 {
-	Suite *suite = suite_create("smtp_reply");
-	TCase *tcase = tcase_create("smtp_reply");
-	SRunner *runner;
-	int failed;
-
 	tcase_add_loop_test(tcase, replies_are_the_same_however_they_are_cut, 0,
 		sizeof complete / sizeof complete[0]);
 	tcase_add_test(tcase, what_follows_a_reply_is_left);
@@ -190,10 +186,9 @@ int main(void)
 	tcase_add_test(tcase, ten_thousand_lines_are_one_reply);
 	tcase_add_loop_test(tcase, an_endless_reply_overflows, 0, 4);
 	tcase_add_test(tcase, no_bytes_change_nothing);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(void)
+{
+	return suite_run("smtp_reply", add);
 }

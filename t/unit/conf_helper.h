@@ -7,8 +7,8 @@
 #define FF_CONF_HELPER_H
 
 #include "conf/conf.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -159,7 +159,7 @@ class RelayScene(Scene):
         self.relayhost = (relayhost or f"[{REMOTE_ADDRESS}]:PORT").replace("PORT", str(port))
         self.hop = f"smtp:{self.relayhost}"
         self.postfix.params.update(relayhost=self.relayhost, default_transport="smtp",
-                                   smtpd_relay_restrictions="permit")
+                                   smtpd_relay_restrictions="check_client_access static:OK, reject")
 
     def recovery(self):
         """rise x fast_interval + down_interval, with the jitter and the probes themselves."""

@@ -1,0 +1,72 @@
+/*
+ * table_private - what the files of the table module share
+ *
+ * table.c is the event thread's half, table_ask.c that of everybody.  The event thread reads hops without
+ * the lock, because nobody else writes them but the fields that askers touch (wanted, waiters, used_ms),
+ * which it reads under the lock.
+ */
+#ifndef FF_TABLE_PRIVATE_H
+#define FF_TABLE_PRIVATE_H
+
+#include "health/table.h"
+
+#include <pthread.h>
+#include <uthash.h>
+#include <utlist.h>
+
+struct hop {
+	UT_hash_handle hh;
+	struct hop *prev, *next; /* among those wanted */
+	char *name;
+	unsigned roles;
+	bool is_local;
+	bool is_learned;
+	bool is_marked;	 /* not put again since table_mark() */
+	bool is_removed; /* out of the hash, lives for its waiters */
+	bool is_wanted;	 /* somebody asks for a fresh result */
+	unsigned waiters;
+	uint64_t results; /* counts them, so that a waiter sees a new one */
+	int64_t interval_ms;
+	int64_t started_ms; /* of the probe in flight, 0: none */
+	int64_t due_ms;
+	int64_t result_ms;
+	int64_t used_ms; /* last time mail asked */
+	int64_t latency_us;
+	time_t since;
+	time_t last_probe;
+	char *detail;
+	bool has_check[CHECK_COUNT];
+	struct check check[CHECK_COUNT];
+	void *job;
+};
+
+struct learned {
+	char name[HOP_NAME_BYTES];
+	enum hop_role role;
+};
+
+struct table {
+	pthread_mutex_t lock;
+	pthread_cond_t news;
+	struct hop *hops;
+	struct hop *wanted; /* hops with is_wanted, in the order of asking */
+	unsigned waited_hops;
+	unsigned waiters;
+	struct learned *queue; /* of table_learn(), TABLE_LEARN_QUEUE places */
+	unsigned queued;
+	uint64_t queue_rounds; /* counts table_learned_done() */
+	struct table_observer observer;
+};
+
+/* table_lookup - the caller holds the lock; NULL when there is none */
+struct hop *table_lookup(struct table *table, const char *name);
+
+/* table_fill_view - the caller holds the lock */
+void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out);
+
+/* hop_worst_check - the check that decides about the hop, NULL when it has none */
+const struct check *hop_worst_check(const struct hop *hop);
+
+void hop_free(struct hop *hop);
+
+#endif
