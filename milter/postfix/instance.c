@@ -96,7 +96,7 @@ struct instance *instance_new(const struct postconf *postconf)
 	add_services(instance, instance->text[1]);
 	add_parameters(&instance->overrides, instance->text[2]);
 	listeners_build(instance);
-	networks_build(instance);
+	instance->networks = networks_new(instance, instance_parameter(instance, "mynetworks"));
 	return instance;
 }
 
@@ -109,6 +109,8 @@ void instance_free(struct instance *instance)
 	for (size_t i = 0; i < sizeof instance->text / sizeof instance->text[0]; i++)
 		free(instance->text[i]);
 	free(instance->services);
+	for (size_t i = 0; i < instance->listener_count; i++)
+		free(instance->listeners[i].networks);
 	free(instance->listeners);
 	free(instance->networks);
 	free(instance->directory);

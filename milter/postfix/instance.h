@@ -21,6 +21,8 @@ struct service {
 	const char *command; /* "smtpd", "smtp", "pipe" */
 };
 
+struct networks;
+
 /* A service through which mail comes in by SMTP. */
 struct listener {
 	const struct service *service;
@@ -31,6 +33,7 @@ struct listener {
 	bool is_reentry;	     /* a content filter hands its mail back here */
 	const char *content_filter;  /* "" when there is none */
 	const char *proxy_filter;    /* smtpd_proxy_filter, "" when there is none */
+	struct networks *networks;   /* mynetworks of its own, NULL: those of main.cf */
 };
 
 struct instance;
@@ -59,8 +62,9 @@ const struct listener *instance_listeners(const struct instance *instance, size_
 const struct listener *instance_listener(const struct instance *instance, const char *address,
 	const char *port);
 
-/* instance_in_mynetworks - is the client's address in mynetworks?  Tables and files in mynetworks are
- * not consulted. */
-bool instance_in_mynetworks(const struct instance *instance, const char *client_address);
+/* instance_in_mynetworks - is the client's address in mynetworks, as the listener (may be NULL) sees them?
+ * Tables and files in mynetworks are not consulted. */
+bool instance_in_mynetworks(const struct instance *instance, const struct listener *listener,
+	const char *client_address);
 
 #endif

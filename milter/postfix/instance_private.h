@@ -8,10 +8,13 @@
 
 struct parameter;
 
-/* An element of mynetworks. */
-struct network {
-	struct cidr network;
-	bool is_excluded; /* "!192.0.2.1" */
+/* A value of mynetworks. */
+struct networks {
+	size_t count;
+	struct {
+		struct cidr network;
+		bool is_excluded; /* "!192.0.2.1" */
+	} element[];
 };
 
 struct instance {
@@ -22,8 +25,7 @@ struct instance {
 	size_t service_count;
 	struct listener *listeners;
 	size_t listener_count;
-	struct network *networks;
-	size_t network_count;
+	struct networks *networks; /* of main.cf */
 };
 
 /* instance_service - by name and type, NULL: not in master.cf */
@@ -31,6 +33,8 @@ const struct service *instance_service(const struct instance *instance, const ch
 	const char *type);
 
 void listeners_build(struct instance *instance);
-void networks_build(struct instance *instance);
+
+/* networks_new - parse a value of mynetworks; free() it */
+struct networks *networks_new(const struct instance *instance, const char *value);
 
 #endif

@@ -61,6 +61,9 @@ static bool is_reentry(const struct instance *instance, const struct listener *l
 static bool describe(const struct instance *instance, const struct service *service,
 	struct listener *listener)
 {
+	const char *networks;
+	bool has_networks;
+
 	*listener = (struct listener){.service = service, .smtpd = service};
 	if (strcmp(service->type, "inet") != 0)
 		return false;
@@ -74,6 +77,9 @@ static bool describe(const struct instance *instance, const struct service *serv
 		service_parameter(instance, listener->smtpd, "content_filter", NULL);
 	listener->proxy_filter =
 		service_parameter(instance, listener->smtpd, "smtpd_proxy_filter", NULL);
+	networks = service_parameter(instance, listener->smtpd, "mynetworks", &has_networks);
+	if (has_networks)
+		listener->networks = networks_new(instance, networks);
 	listener->is_reentry = is_reentry(instance, listener);
 	return true;
 }
@@ -114,39 +120,40 @@ const struct listener *instance_listener(const struct instance *instance, const 
 	return found;
 }
 
-/* add_network - one element of mynetworks; what is a file or table is left out, which only makes the
- * reply to such a client briefer */
-static void add_network(struct instance *instance, const char *text)
-{
-	struct network *network = &instance->networks[instance->network_count];
-
-	network->is_excluded = *text == '!';
-	if (cidr_parse(text + network->is_excluded, &network->network))
-		instance->network_count++;
-	else
-		log_debug("%s: mynetworks: \"%s\" is not consulted", instance->directory, text);
-}
-
-void networks_build(struct instance *instance)
+struct networks *networks_new(const struct instance *instance, const char *value)
 {
 	static const char separators[] = ", \t";
-	char *copy = xstrdup(instance_parameter(instance, "mynetworks")), *rest = NULL;
+	char *copy = xstrdup(value), *rest = NULL;
+	struct networks *networks = xcalloc(
+		1, sizeof *networks + (strlen(value) / 2 + 1) * sizeof networks->element[0]);
 
-	instance->networks = xcalloc(strlen(copy) / 2 + 1, sizeof *instance->networks);
 	for (char *cp = strtok_r(copy, separators, &rest); cp != NULL;
-		cp = strtok_r(NULL, separators, &rest))
-		add_network(instance, cp);
+		cp = strtok_r(NULL, separators, &rest)) {
+		bool is_excluded = *cp == '!';
+
+		/* Leaving out what is a file or a table only makes the reply to such a client briefer. */
+		networks->element[networks->count].is_excluded = is_excluded;
+		if (cidr_parse(cp + is_excluded, &networks->element[networks->count].network))
+			networks->count++;
+		else
+			log_debug("%s: mynetworks: \"%s\" is not consulted", instance->directory, cp);
+	}
 	free(copy);
+	return networks;
 }
 
-bool instance_in_mynetworks(const struct instance *instance, const char *client_address)
+bool instance_in_mynetworks(const struct instance *instance, const struct listener *listener,
+	const char *client_address)
 {
+	const struct networks *networks = instance->networks;
 	struct cidr client;
 
 	if (!cidr_parse(client_address, &client))
 		return false;
-	for (size_t i = 0; i < instance->network_count; i++)
-		if (cidr_contains(&instance->networks[i].network, &client))
-			return !instance->networks[i].is_excluded;
+	if (listener != NULL && listener->networks != NULL)
+		networks = listener->networks;
+	for (size_t i = 0; i < networks->count; i++)
+		if (cidr_contains(&networks->element[i].network, &client))
+			return !networks->element[i].is_excluded;
 	return false;
 }

@@ -57,7 +57,8 @@ static enum client_class classify(const struct origin *origin, const struct fact
 	if (facts->login != NULL && *facts->login != '\0')
 		return CLIENT_AUTHENTICATED;
 	if (origin->instance != NULL &&
-		instance_in_mynetworks(origin->instance, plain_address(facts->client_address)))
+		instance_in_mynetworks(origin->instance, origin->listener,
+			plain_address(facts->client_address)))
 		return CLIENT_MYNETWORKS;
 	return CLIENT_OTHER;
 }

@@ -27,7 +27,8 @@
 
 enum { PACKET_BYTES = 65536, HOPS_MAX = 4096, THREADS_MAX = 512 };
 
-/* SMFIP_*: steps that a milter does not want, and steps that it does not answer (libmilter/mfdef.h) */
+/* SMFIP_*: steps that a milter does not want, and steps that it does not answer (libmilter/mfdef.h)
+ */
 enum {
 	NO_CONNECT = 0x1,
 	NO_HELO = 0x2,
@@ -70,7 +71,8 @@ struct worker {
 	pthread_t thread;
 };
 
-/* -- packets ------------------------------------------------------------------------------------- */
+/* -- packets -------------------------------------------------------------------------------------
+ */
 
 static void put_u32(unsigned char *to, uint32_t value)
 {
@@ -117,7 +119,8 @@ static bool flush(struct worker *worker)
 
 	put_u32(worker->out, (uint32_t)worker->used - 4);
 	while (done < worker->used) {
-		ssize_t wrote = send(worker->fd, worker->out + done, worker->used - done, MSG_NOSIGNAL);
+		ssize_t wrote =
+			send(worker->fd, worker->out + done, worker->used - done, MSG_NOSIGNAL);
 
 		if (wrote <= 0)
 			return false;
@@ -147,13 +150,14 @@ static char receive(struct worker *worker, size_t *bytes)
 	if (!read_fully(worker->fd, head, sizeof head))
 		return 0;
 	*bytes = get_u32(head);
-	if (*bytes == 0 || *bytes > sizeof worker->in || !read_fully(worker->fd, worker->in, *bytes))
+	if (*bytes == 0 || *bytes > sizeof worker->in ||
+		!read_fully(worker->fd, worker->in, *bytes))
 		return 0;
 	return (char)worker->in[0];
 }
 
-/* answer - the answer to a step: SMFIR_* ('c' continue, 'a' accept, 't' tempfail, 'r' reject, 'y' reply
- * with a code); edits of the message are counted and skipped */
+/* answer - the answer to a step: SMFIR_* ('c' continue, 'a' accept, 't' tempfail, 'r' reject, 'y'
+ * reply with a code); edits of the message are counted and skipped */
 static char answer(struct worker *worker)
 {
 	size_t bytes;
@@ -166,7 +170,8 @@ static char answer(struct worker *worker)
 		}
 		if (command == 'p' || command == 'm')
 			continue;
-		worker->is_closing = command == 'y' && bytes > 3 && memcmp(worker->in + 1, "421", 3) == 0;
+		worker->is_closing =
+			command == 'y' && bytes > 3 && memcmp(worker->in + 1, "421", 3) == 0;
 		if (command == 'y')
 			return worker->in[1] == '4' ? 't' : 'r';
 		return command;
@@ -174,10 +179,11 @@ static char answer(struct worker *worker)
 	return 0;
 }
 
-/* -- the conversation ---------------------------------------------------------------------------- */
+/* -- the conversation ----------------------------------------------------------------------------
+ */
 
-/* step - send what was prepared and take the answer, unless the milter does not want the one or give
- * the other; 'c' then */
+/* step - send what was prepared and take the answer, unless the milter does not want the one or
+ * give the other; 'c' then */
 static char step(struct worker *worker, uint32_t unwanted, uint32_t silent)
 {
 	if ((worker->steps & unwanted) != 0)
@@ -294,7 +300,8 @@ static char content(struct worker *worker)
 {
 	static const char *header[][2] = {{"Received", "from client.test by mx.example.test"},
 		{"From", "sender@from.test"}, {"To", "rcpt@to.test"}, {"Subject", "load"},
-		{"Failfast-Status", "mx.example.test; state=up"}, {"Message-ID", "<1@client.test>"}};
+		{"Failfast-Status", "mx.example.test; state=up"},
+		{"Message-ID", "<1@client.test>"}};
 	char got;
 
 	begin(worker, 'T');
@@ -348,7 +355,8 @@ static void *work(void *arg)
 			worker->failed++;
 			return NULL;
 		}
-		for (unsigned i = 0; i < worker->load->per_connection && sent < worker->messages; i++) {
+		for (unsigned i = 0; i < worker->load->per_connection && sent < worker->messages;
+			i++) {
 			char got = one_message(worker, sent++ + worker->number);
 
 			worker->accepted += got == 'c' || got == 'a';
@@ -368,7 +376,8 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* -- start --------------------------------------------------------------------------------------- */
+/* -- start ---------------------------------------------------------------------------------------
+ */
 
 static void parse_hops(struct load *load, char *list)
 {
@@ -423,7 +432,8 @@ int main(int argc, char **argv)
 	}
 	if (optind + 1 != argc || connections == 0 || connections > THREADS_MAX ||
 		load.per_connection == 0)
-		errx(64, "usage: mta_load [-c connections] [-n messages] [-m per_connection] [-r hops] "
+		errx(64, "usage: mta_load [-c connections] [-n messages] [-m per_connection] [-r "
+			 "hops] "
 			 "SOCKET");
 	load.address = argv[optind];
 	workers = calloc(connections, sizeof *workers);

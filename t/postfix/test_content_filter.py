@@ -74,6 +74,8 @@ def test_a_filter_that_never_ends_its_greeting_is_down_and_costs_no_memory(site,
     after = scene.milter.rss_kib()[scene.milter.engine_pid()]
     assert after - before < 2048, (before, after)
     scene.filter.set("healthy")
+    scene.filter.stop()
+    scene.filter.start()
     scene.must_recover(LOCAL_RECOVERY)
 
 

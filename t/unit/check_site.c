@@ -42,6 +42,7 @@ static const char master_cf[] = "smtp inet n - y - 1 postscreen\n"
 				"dovecot unix - n n - - pipe\n"
 				"smtp-amavis unix - - y - 2 smtp\n";
 static const char options[] = "127.0.0.1:10025/inet/content_filter = \n"
+			      "127.0.0.1:10025/inet/mynetworks = 127.0.0.0/8\n"
 			      "127.0.0.1:10026/inet/smtpd_proxy_filter = 127.0.0.1:10030\n"
 			      "smtps-out/unix/smtp_tls_wrappermode = yes\n"
 			      "smtps-out/unix/smtp_bind_address = 192.0.2.9\n"
@@ -151,12 +152,16 @@ START_TEST(mynetworks_are_addresses_networks_and_exceptions)
 	struct origin origin;
 
 	site_origin(site, "192.0.2.1", "25", &origin);
-	ck_assert(instance_in_mynetworks(origin.instance, "127.1.2.3"));
-	ck_assert(instance_in_mynetworks(origin.instance, "192.0.2.8"));
-	ck_assert(!instance_in_mynetworks(origin.instance, "192.0.2.7"));
-	ck_assert(instance_in_mynetworks(origin.instance, "2001:db8::5"));
-	ck_assert(!instance_in_mynetworks(origin.instance, "198.51.100.1"));
-	ck_assert(!instance_in_mynetworks(origin.instance, "unknown"));
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.1.2.3"));
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.7"));
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "2001:db8::5"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "198.51.100.1"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "unknown"));
+	/* A listener may have networks of its own. */
+	site_origin(site, "127.0.0.1", "10025", &origin);
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.0.0.1"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8"));
 }
 END_TEST
 
