@@ -185,7 +185,7 @@ static _Noreturn void finish(void)
 
 static void on_drain(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct timeval poll = {0, DRAIN_POLL_MS * 1000};
+	static const struct timeval poll = {0, DRAIN_POLL_MS * 1000L};
 
 	(void)fd;
 	(void)what;

@@ -95,6 +95,9 @@ bool conf_report_send(
 
 enum { CONF_QUOTED_BYTES = 80 };
 
+/* The longest word or quoted string of a file, quotes included. */
+enum { CONF_VALUE_BYTES = 65536 };
+
 /* conf_quoted - a value for a message: in quotes, shortened, without control characters */
 const char *conf_quoted(char buf[CONF_QUOTED_BYTES], const char *text);
 

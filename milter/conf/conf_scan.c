@@ -128,6 +128,11 @@ static int environment_error(const struct scan *scan)
 		"a quoted string for a plain $");
 }
 
+static bool is_text(int token)
+{
+	return token == TOKEN_WORD || token == TOKEN_STRING;
+}
+
 /* string_token - the token is a string; '...' knows fewer escapes than "..." */
 static int string_token(struct scan *scan)
 {
@@ -164,6 +169,15 @@ static int word_token(struct scan *scan)
 	return TOKEN_WORD;
 }
 
+/* checked_length - libconfuse takes time that grows with the square of a value's length */
+static int checked_length(const struct scan *scan, int token)
+{
+	if (is_text(token) && scan->at - scan->start > CONF_VALUE_BYTES)
+		return syntax_error(scan, scan->start_line,
+			"a value of more than %d bytes; expected a shorter one", CONF_VALUE_BYTES);
+	return token;
+}
+
 /* next_token - TOKEN_BAD after an error, which has been reported then */
 static int next_token(struct scan *scan)
 {
@@ -177,7 +191,7 @@ static int next_token(struct scan *scan)
 	if (*cp == '\0')
 		return TOKEN_END;
 	if (*cp == '"' || *cp == '\'')
-		return string_token(scan);
+		return checked_length(scan, string_token(scan));
 	if (strncmp(cp, "${", 2) == 0)
 		return environment_error(scan);
 	if (strchr("{}()=,", *cp) != NULL) {
@@ -188,12 +202,7 @@ static int next_token(struct scan *scan)
 		scan->at += 2;
 		return '+';
 	}
-	return word_token(scan);
-}
-
-static bool is_text(int token)
-{
-	return token == TOKEN_WORD || token == TOKEN_STRING;
+	return checked_length(scan, word_token(scan));
 }
 
 /* token_text - the token at hand for a message */

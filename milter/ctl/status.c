@@ -42,12 +42,17 @@ static const char *text_of(const json_t *object, const char *key)
 	return text != NULL ? text : "";
 }
 
+struct row {
+	const json_t *hop;
+};
+
 static int by_badness(const void *a, const void *b)
 {
-	const json_t *const *left = a, *const *right = b;
-	int difference = look_of(*left)->rank - look_of(*right)->rank;
+	const struct row *left = a, *right = b;
+	int difference = look_of(left->hop)->rank - look_of(right->hop)->rank;
 
-	return difference != 0 ? difference : strcmp(text_of(*left, "hop"), text_of(*right, "hop"));
+	return difference != 0 ? difference
+			       : strcmp(text_of(left->hop, "hop"), text_of(right->hop, "hop"));
 }
 
 /* print_clean - names and details come from outside: nothing in them may steer a terminal */
@@ -95,16 +100,16 @@ static void print_hop(const struct ctl *ctl, const json_t *hop)
 static void print_table(const struct ctl *ctl, json_t *hops)
 {
 	size_t count = json_array_size(hops);
-	const json_t **sorted = xcalloc(count + 1, sizeof *sorted);
+	struct row *rows = xcalloc(count + 1, sizeof *rows);
 
 	for (size_t i = 0; i < count; i++)
-		sorted[i] = json_array_get(hops, i);
-	qsort(sorted, count, sizeof *sorted, by_badness);
+		rows[i].hop = json_array_get(hops, i);
+	qsort(rows, count, sizeof *rows, by_badness);
 	for (size_t i = 0; i < count; i++)
-		print_hop(ctl, sorted[i]);
+		print_hop(ctl, rows[i].hop);
 	if (count == 0)
 		(void)printf("no hops\n");
-	free(sorted);
+	free(rows);
 }
 
 /* exit_status - a hop that is down counts more than one that is not known, that more than a degraded one */

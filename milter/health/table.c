@@ -39,7 +39,7 @@ void table_free(struct table *table)
 		return;
 	HASH_ITER(hh, table->hops, hop, next)
 	{
-		HASH_DEL(table->hops, hop);
+		HASH_DEL(table->hops, hop); /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
 		hop_free(hop);
 	}
 	pthread_cond_destroy(&table->news);
@@ -178,6 +178,7 @@ void table_sweep(struct table *table, bool (*gone)(void *arg, struct hop *hop), 
 	/* Only this thread changes the hash, so it may be walked without the lock. */
 	HASH_ITER(hh, table->hops, hop, next)
 	{
+		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
 		if (hop->is_marked && gone(arg, hop))
 			table_remove(table, hop);
 	}
@@ -190,6 +191,7 @@ struct hop *table_oldest_learned(struct table *table)
 	pthread_mutex_lock(&table->lock);
 	HASH_ITER(hh, table->hops, hop, next)
 	{
+		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
 		if (hop->is_learned && (oldest == NULL || hop->used_ms < oldest->used_ms))
 			oldest = hop;
 	}

@@ -56,7 +56,7 @@ static json_t *answer(struct control *control, const char *line, size_t bytes)
 		document = complaint("the request is not JSON");
 	else if (name == NULL)
 		document = complaint("the request has no command");
-	for (size_t i = 0; document == NULL && i < sizeof commands / sizeof *commands; i++)
+	for (size_t i = 0; name != NULL && i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(commands[i].name, name) == 0)
 			document = commands[i].answer(control, request);
 	if (document == NULL)

@@ -45,7 +45,7 @@ static void free_parameters(struct parameter **hash)
 
 	HASH_ITER(hh, *hash, parameter, next)
 	{
-		HASH_DEL(*hash, parameter);
+		HASH_DEL(*hash, parameter); /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
 		free(parameter);
 	}
 }

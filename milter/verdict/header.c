@@ -20,7 +20,7 @@ static void quote(char *out, const char *text)
 	for (; *text != '\0'; text++) {
 		if (*text == '"' || *text == '\\')
 			*out++ = '\\';
-		*out++ = *text >= ' ' && *text <= '~' ? *text : '?';
+		*out++ = (char)(*text >= ' ' && *text <= '~' ? *text : '?');
 	}
 	*out++ = '"';
 	*out = '\0';

@@ -132,6 +132,7 @@ class SickPeer:
         if self._loop is None:
             return
         self.stop()
+        self._on_loop(self._settle())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -194,6 +195,12 @@ class SickPeer:
     async def released(self):
         """Wait for release()."""
         await self._released.wait()
+
+    @staticmethod
+    async def _settle():
+        """Let closed transports have their last callbacks."""
+        for _ in range(5):
+            await asyncio.sleep(0)
 
     async def _release(self):
         self._released.set()

@@ -1,4 +1,12 @@
-"""Fixtures of the tests on a real Postfix.  See harness/ for what they give."""
+"""Fixtures of the tests on a real Postfix.  See harness/ for what they give.
+
+    /usr/bin/python3 -m pytest -n 3 t/postfix
+
+as root, on Debian with postfix, amavisd-new, iproute2, python3-pytest, python3-pytest-xdist,
+python3-pytest-timeout and a C compiler.  FAILFAST_BUILD names another build directory than the root of the
+repository; FAILFAST_LOAD_MESSAGES another number of messages for the memory test.  A test that
+fails shows every log of its site.
+"""
 import pathlib
 import sys
 
@@ -131,7 +139,7 @@ class Site:
     def milter(self, postfix=None, **kwargs):
         """A milter, not started."""
         made = Milter(self._next("milter"), postfix, **kwargs)
-        self.at_end(made.stop)
+        self.at_end(made.end)
         self.show("milter", lambda: made.log.tail(300))
         return made
 

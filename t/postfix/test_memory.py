@@ -5,22 +5,15 @@ not measured, because their own bookkeeping grows.
 """
 import json
 import os
-import pathlib
 import subprocess
 
 import pytest
 
-from harness.milter import BRISK, BUILD, ROOT, program
+from harness.milter import BRISK, BUILD, ROOT, is_sanitized
 from harness.scene import FilterScene, RouteScene
 
 IDLE_LIMIT_KIB = 12 * 1024
 GROWTH_LIMIT_KIB = 512
-
-
-def is_sanitized():
-    """Is the program built with a sanitizer?"""
-    binary = pathlib.Path(program("failfast-milter")).read_bytes()
-    return b"__asan_init" in binary or b"__tsan_init" in binary
 
 
 def load_program(site):

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from harness.net import REMOTE_ADDRESS
+from harness.net import REMOTE_ADDRESS, REMOTE_ADDRESS6
 from harness.scene import DETECTION, RelayScene
 
 REFUSED = ("connection-refused", "4.4.1", "relayhost", "connection refused")
@@ -26,6 +26,19 @@ def test_a_relayhost_that_refuses_is_down_and_recovers_without_help(site):
     scene.relay.start()
     scene.must_recover(scene.recovery())
     scene.postfix.wait_empty()
+
+
+@pytest.mark.seconds(8)
+def test_a_relayhost_on_ipv6_is_probed_as_well(site):
+    scene = RelayScene(site, f"[{REMOTE_ADDRESS6}]:PORT", ipv6=True).start()
+    scene.milter.wait_state(scene.hop, "up")
+    scene.must_deliver(scene.relay)
+    scene.postfix.wait_empty()
+    scene.relay.stop()
+    scene.milter.wait_state(scene.hop, "down", "connection-refused", DETECTION)
+    scene.must_refuse(scene.hop, *REFUSED)
+    scene.relay.start()
+    scene.must_recover(scene.recovery())
 
 
 @pytest.mark.seconds(12)

@@ -62,12 +62,14 @@ END_TEST
 static FILE *megabyte(const char *before, size_t bytes, char c, const char *after)
 {
 	FILE *fp = tmpfile();
+	char *middle = malloc(bytes);
 
-	ck_assert_ptr_nonnull(fp);
+	ck_assert(fp != NULL && middle != NULL);
+	memset(middle, c, bytes);
 	ck_assert_int_ne(fputs(before, fp), EOF);
-	while (bytes-- > 0)
-		ck_assert_int_ne(putc(c, fp), EOF);
+	ck_assert_uint_eq(fwrite(middle, 1, bytes, fp), bytes);
 	ck_assert_int_ne(fputs(after, fp), EOF);
+	free(middle);
 	rewind(fp);
 	return fp;
 }
@@ -78,8 +80,10 @@ START_TEST(a_line_of_a_megabyte_does_no_harm)
 
 	conf_unref(parse(megabyte("# ", megabytes, '#', "\ntag = always"), "FILE"));
 	ck_assert_uint_eq(reports.count, 0);
-	ck_assert_ptr_null(parse(megabyte("hostname = \"", megabytes, 'a', "\""), "FILE"));
+	ck_assert_ptr_null(parse(megabyte("hostname = \"", 4000, 'a', "\""), "FILE"));
 	ck_assert_ptr_nonnull(strstr(reports.line[0], "\"...: the host name is too long"));
+	ck_assert_ptr_null(parse(megabyte("hostname = \"", megabytes, 'a', "\""), "FILE"));
+	ck_assert_ptr_nonnull(strstr(reports.line[0], "a value of more than 65536 bytes"));
 	ck_assert_ptr_null(parse(megabyte("hostname = ", megabytes, 'a', ""), "FILE"));
 	ck_assert_ptr_null(parse(megabyte("hostname = \"", megabytes, 'a', ""), "FILE"));
 	ck_assert_ptr_null(parse(megabyte("", megabytes, '{', ""), "FILE"));

@@ -49,6 +49,12 @@ def program(name):
     return str(path)
 
 
+def is_sanitized():
+    """Is the program built with a sanitizer?  Then its size says nothing."""
+    binary = pathlib.Path(program("failfast-milter")).read_bytes()
+    return b"__asan_init" in binary or b"__tsan_init" in binary
+
+
 class Milter:
     """One failfast-milter.  Change .options, .probe and .extra, then start()."""
 
@@ -144,6 +150,14 @@ class Milter:
         self.kill_family(process, family)
         assert code is not None, f"failfast-milter did not end within {timeout} s of TERM"
         return code
+
+    def end(self):
+        """Stop at the end of a test: in order, and with nothing that a sanitizer has to say."""
+        was_running = self.process is not None and self.process.poll() is None
+        code = self.stop()
+        assert code == 0 or not was_running, f"failfast-milter ended with {code}:\n{self.log.tail()}"
+        found = self.log.find(r"(ERROR|WARNING|SUMMARY): \w+Sanitizer|: runtime error: ")
+        assert not found, "\n".join(match.string for match in found)
 
     @staticmethod
     def kill_family(process, family):

@@ -7,11 +7,12 @@ import re
 import time
 
 from .milter import BRISK, QUIET
-from .net import REMOTE_ADDRESS
+from .net import REMOTE_ADDRESS, REMOTE_ADDRESS6
 from .smtp import MYNETWORKS, OTHER, Smtp, send
 from .wait import wait_until
 
 MAX_AGE = 1.0            # seconds, the default
+MAX_WAIT = 0.3           # seconds, the default
 LOCAL_RECOVERY = 1.5     # "after restart none refused later than"
 DETECTION = 12.0         # soft failures need `fall` probes of up to reply_timeout each
 WHO = {"other": {}, "mynetworks": {"source": MYNETWORKS}, "authenticated": {"login": True}}
@@ -36,9 +37,9 @@ class Scene:
     port = None
     recipient = "a@to.test"
 
-    def __init__(self, site, probe, chroot=False, **options):
+    def __init__(self, site, probe, chroot=False, ipv6=False, **options):
         self.site = site
-        self.postfix = site.postfix(chroot=chroot)
+        self.postfix = site.postfix(chroot=chroot, ipv6=ipv6)
         site.sasl(self.postfix)
         self.milter = site.milter(self.postfix, probe=dict(probe), **options)
         self.postfix.use_milter(self.milter)
@@ -152,9 +153,10 @@ class RelayScene(Scene):
     role = "relayhost"
     recipient = "a@elsewhere.example"
 
-    def __init__(self, site, relayhost=None, probe=BRISK, **options):
-        super().__init__(site, probe, **options)
-        self.relay = site.peer(remote=True)
+    def __init__(self, site, relayhost=None, probe=BRISK, ipv6=False, **options):
+        super().__init__(site, probe, ipv6=ipv6, **options)
+        host = f"[{REMOTE_ADDRESS6}]" if ipv6 else REMOTE_ADDRESS
+        self.relay = site.peer(f"inet:{host}:{site.world.free_port()}", remote=True)
         port = self.relay.bind_to[1]
         self.relayhost = (relayhost or f"[{REMOTE_ADDRESS}]:PORT").replace("PORT", str(port))
         self.hop = f"smtp:{self.relayhost}"
