@@ -34,6 +34,9 @@
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 enum { DRAIN_MS = 5000, DRAIN_POLL_MS = 10 };
 
@@ -53,10 +56,19 @@ static struct {
 	bool is_root;
 } engine;
 
+/* end - not by exit(3): destructors of libraries are not made for threads that still run */
+static _Noreturn void end(int status)
+{
+#ifdef __SANITIZE_ADDRESS__
+	__lsan_do_leak_check();
+#endif
+	_exit(status);
+}
+
 static _Noreturn void give_up(int status, const char *what)
 {
 	log_errx("%s", what);
-	exit(status);
+	end(status);
 }
 
 /* find_identity - who we shall be, and who may use the socket */
@@ -85,7 +97,7 @@ static void drop_privileges(const struct conf *conf)
 		(initgroups(conf->user, engine.gid) < 0 || setgid(engine.gid) < 0 ||
 			setuid(engine.uid) < 0)) {
 		log_err("cannot become %s", conf->user);
-		exit(EX_OSERR);
+		end(EX_OSERR);
 	}
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
@@ -116,15 +128,15 @@ static void open_milter(const struct conf *conf)
 
 	if (path != NULL && !sockpath_prepare(path, &access, complaint)) {
 		log_errx("listen: %s", complaint);
-		exit(EX_UNAVAILABLE);
+		end(EX_UNAVAILABLE);
 	}
 	if (!milter_open(conf, engine.table, &error)) {
 		log_errx("listen = \"%s\": %s", conf->listen, error);
-		exit(EX_UNAVAILABLE);
+		end(EX_UNAVAILABLE);
 	}
 	if (path != NULL && !sockpath_grant(path, &access, complaint)) {
 		log_errx("listen: %s", complaint);
-		exit(EX_UNAVAILABLE);
+		end(EX_UNAVAILABLE);
 	}
 }
 
@@ -141,7 +153,7 @@ static int open_control(const struct conf *conf)
 
 	if (fd < 0) {
 		log_errx("control: %s", complaint);
-		exit(EX_UNAVAILABLE);
+		end(EX_UNAVAILABLE);
 	}
 	return fd;
 }
@@ -177,12 +189,6 @@ static void reload(const char *block, size_t bytes)
 	log_info("reloaded: %u hops", table_count(engine.table));
 }
 
-static _Noreturn void finish(void)
-{
-	log_debug("ended");
-	exit(EX_OK);
-}
-
 static void on_drain(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval poll = {0, DRAIN_POLL_MS * 1000L};
@@ -191,7 +197,7 @@ static void on_drain(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	if (milter_open_messages() == 0 || clock_now_ms() >= engine.drain_until_ms)
-		finish();
+		end(EX_OK);
 	evtimer_add(engine.drain_event, &poll);
 }
 

@@ -14,7 +14,7 @@ struct walk {
 };
 
 /* Parameters with a value of the form "transport:nexthop" (postconf(5)). */
-static const char *const transport_parameters[] = {"default_transport", "relay_transport",
+static const char *const transport_parameters[] = {
 	"local_transport", "virtual_transport", "mailbox_transport", "fallback_transport"};
 
 static void add_filter(const struct walk *walk, const char *value, enum hop_role role)
@@ -40,18 +40,28 @@ static void add_transport(const struct walk *walk, const struct instance *instan
 		walk->fn(walk->arg, name, ROLE_TRANSPORT);
 }
 
-/* add_relayhost - the default transport's nexthop for all mail that leaves */
-static void add_relayhost(const struct walk *walk, const struct instance *instance)
+/* add_relayhost - it goes before a nexthop of the transport's own (trivial-rewrite(8)) */
+static void add_relayhost(const struct walk *walk, const struct instance *instance,
+	const char *parameter)
 {
 	const char *relayhost = instance_parameter(instance, "relayhost");
 	char transport[HOP_NAME_BYTES], name[HOP_NAME_BYTES];
 	const char *nexthop;
 
-	if (*relayhost != '\0' &&
-		hop_split(instance_parameter(instance, "default_transport"), transport,
-			sizeof transport, &nexthop) &&
+	if (hop_split(instance_parameter(instance, parameter), transport, sizeof transport,
+			&nexthop) &&
 		hop_name(name, transport, relayhost))
 		walk->fn(walk->arg, name, ROLE_RELAYHOST);
+}
+
+/* add_outgoing - a transport whose nexthop is relayhost, when there is one */
+static void add_outgoing(const struct walk *walk, const struct instance *instance,
+	const char *parameter)
+{
+	if (*instance_parameter(instance, "relayhost") != '\0')
+		add_relayhost(walk, instance, parameter);
+	else
+		add_transport(walk, instance, parameter);
 }
 
 static void add_listeners(const struct walk *walk, const struct instance *instance)
@@ -77,7 +87,9 @@ void site_each_hop(const struct site *site,
 		const struct instance *instance = site->instances[i];
 
 		add_listeners(&walk, instance);
-		add_relayhost(&walk, instance);
+		add_outgoing(&walk, instance, "default_transport");
+		if (*instance_parameter(instance, "relay_domains") != '\0')
+			add_outgoing(&walk, instance, "relay_transport");
 		for (size_t p = 0; p < sizeof transport_parameters / sizeof *transport_parameters; p++)
 			add_transport(&walk, instance, transport_parameters[p]);
 	}

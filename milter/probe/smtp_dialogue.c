@@ -96,7 +96,8 @@ conclude(struct smtp_dialogue *dialogue, enum reason reason, ending *next, const
 	dialogue->done(dialogue->arg, result);
 }
 
-/* hang_up - the connection is gone already; closed() comes from on_timer() */
+/* hang_up - the connection is gone already, or the peer is silent and would only keep the next probe
+ * waiting; closed() comes from on_timer() */
 static void hang_up(struct smtp_dialogue *dialogue)
 {
 	dialogue->step = STEP_CLOSE;
@@ -245,7 +246,7 @@ static void on_timer(evutil_socket_t fd, short events, void *arg)
 		conclude(dialogue,
 			dialogue->step == STEP_GREETING ? REASON_GREETING_TIMEOUT
 							: REASON_CONNECTION_LOST,
-			shut_down, "conversation with %s timed out while %s",
+			hang_up, "conversation with %s timed out while %s",
 			dialogue->request.peer, steps[dialogue->step].doing);
 }
 

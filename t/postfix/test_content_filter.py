@@ -1,4 +1,5 @@
 """The content filter breaks and comes back, in every way that a peer can be made to."""
+import statistics
 import time
 
 import pytest
@@ -171,11 +172,13 @@ def test_messages_wait_no_longer_than_max_wait_for_a_filter_that_hangs(site):
     scene.filter.set("hang")
     time.sleep(MAX_AGE)
     sent = together([scene.send] * 20)
-    slowest = max(one.ended - one.began for one in sent)
-    print(f"slowest of 20 messages at once: {slowest:.2f} s")
+    slowest = max(one.rcpt_seconds for one in sent)
+    print(f"slowest of 20 answers to RCPT at once: {slowest:.2f} s")
+    # The rest is for a busy machine.
     assert slowest < MAX_WAIT + 0.7, slowest
     deadline = time.monotonic() + 3
+    waits = []
     while time.monotonic() < deadline:
-        one = scene.send()
-        assert one.ended - one.began < MAX_WAIT + 0.25, one
+        waits.append(scene.send().rcpt_seconds)
+    assert statistics.median(waits) < MAX_WAIT + 0.05 and max(waits) < MAX_WAIT + 0.7, waits
     scene.filter.release()

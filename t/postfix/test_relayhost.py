@@ -1,4 +1,5 @@
 """A relayhost in the outside world: refuses, swallows SYNs, has no name, is not our own host."""
+import statistics
 import time
 
 import pytest
@@ -99,9 +100,10 @@ def test_a_message_never_waits_for_a_remote_relayhost(site):
     scene.must_accept()
     site.world.drop(REMOTE_ADDRESS)
     deadline = time.monotonic() + 3
+    waits = []
     while time.monotonic() < deadline:
-        sent = scene.send()
-        assert sent.ended - sent.began < 0.35, sent
+        waits.append(scene.send().rcpt_seconds)
+    assert statistics.median(waits) < 0.1 and max(waits) < 0.7, waits
 
 
 @pytest.mark.seconds(8)

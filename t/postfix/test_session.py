@@ -39,3 +39,17 @@ def test_refusals_count_over_several_messages_of_a_session(site):
         session.command("RSET")
     session.mail("s@from.test")
     assert session.rcpt("c@to.test").code == 421
+
+
+def test_each_message_of_a_session_is_looked_at_anew(site):
+    scene = FilterScene(site).start()
+    scene.wait_up()
+    scene.filter.stop()
+    time.sleep(MAX_AGE)
+    session = RouteScene.session(scene)
+    for number in range(3):
+        session.mail(f"s{number}@from.test")
+        assert session.rcpt("a@to.test").code == 451
+        session.command("RSET")
+    found = scene.milter.log.find(r"tempfail: .* from=<(\S+)@from.test>")
+    assert [match[1] for match in found] == ["s0", "s1", "s2"]

@@ -109,6 +109,7 @@ class Sent:
     rcpt: list
     data: Reply
     transcript: list
+    rcpt_seconds: float = 0.0  # from the first RCPT to its last answer
 
     @property
     def accepted(self):
@@ -151,13 +152,15 @@ def transact(session, recipients, sender="sender@from.test", ident=None, extra="
     recipients = [recipients] if isinstance(recipients, str) else recipients
     mail = session.mail(sender)
     assert mail.code == 250, f"MAIL was answered {mail!r}"
+    asked = time.monotonic()
     replies = [session.rcpt(recipient) for recipient in recipients]
+    rcpt_seconds = time.monotonic() - asked
     final = Reply("")
     if any(reply.code == 250 for reply in replies):
         final = session.data(message(ident, extra))
     elif replies[-1].code not in (0, 421):
         session.command("RSET")
-    return Sent(ident, began, time.time(), replies, final, list(session.transcript))
+    return Sent(ident, began, time.time(), replies, final, list(session.transcript), rcpt_seconds)
 
 
 def send(port, recipients, source=OTHER, login=False, **kwargs):
