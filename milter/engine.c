@@ -32,6 +32,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 #ifdef __SANITIZE_ADDRESS__
@@ -51,6 +52,7 @@ static struct {
 	struct channel_input input;
 	int channel_fd;
 	int64_t drain_until_ms;
+	unsigned quiet_polls;
 	uid_t uid;
 	gid_t gid, listen_gid;
 	bool is_root;
@@ -125,12 +127,17 @@ static void open_milter(const struct conf *conf)
 	const char *path = conf_listen_path(conf);
 	char complaint[SOCKPATH_ERROR_BYTES];
 	const char *error;
+	mode_t mask;
+	bool is_open;
 
 	if (path != NULL && !sockpath_prepare(path, &access, complaint)) {
 		log_errx("listen: %s", complaint);
 		end(EX_UNAVAILABLE);
 	}
-	if (!milter_open(conf, engine.table, &error)) {
+	mask = umask(sockpath_umask(&access));
+	is_open = milter_open(conf, engine.table, &error);
+	(void)umask(mask);
+	if (!is_open) {
 		log_errx("listen = \"%s\": %s", conf->listen, error);
 		end(EX_UNAVAILABLE);
 	}
@@ -196,7 +203,9 @@ static void on_drain(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	if (milter_open_messages() == 0 || clock_now_ms() >= engine.drain_until_ms)
+	/* Twice in a row: the last answer may not be written yet when its message is counted out. */
+	engine.quiet_polls = milter_open_messages() == 0 ? engine.quiet_polls + 1 : 0;
+	if (engine.quiet_polls > 1 || clock_now_ms() >= engine.drain_until_ms)
 		end(EX_OK);
 	evtimer_add(engine.drain_event, &poll);
 }
@@ -268,7 +277,7 @@ static void seed_random(void)
 	srandom(seed);
 }
 
-_Noreturn void engine_run(const struct sources *sources, int channel_fd)
+_Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int channel_fd)
 {
 	pthread_t thread;
 	int control_fd;
@@ -279,14 +288,14 @@ _Noreturn void engine_run(const struct sources *sources, int channel_fd)
 	seed_random();
 	raise_limits();
 	engine.channel_fd = channel_fd;
-	engine.conf = conf_ref(sources->conf);
+	engine.conf = conf_ref(fixed);
 	engine.table = table_new();
 	if (evthread_use_pthreads() < 0 || (engine.base = event_base_new()) == NULL)
 		give_up(EX_OSERR, "libevent does not start");
-	find_identity(sources->conf);
-	open_milter(sources->conf);
-	control_fd = open_control(sources->conf);
-	drop_privileges(sources->conf);
+	find_identity(fixed);
+	open_milter(fixed);
+	control_fd = open_control(fixed);
+	drop_privileges(fixed);
 	build_events(sources, control_fd);
 	if (pthread_create(&thread, NULL, event_thread, NULL) != 0)
 		give_up(EX_OSERR, "cannot start a thread");

@@ -33,6 +33,7 @@ enum {
 
 struct keeper {
 	struct sources sources;
+	struct conf *fixed; /* of the first start */
 	pid_t engine; /* 0: not running */
 	int channel;  /* -1: none */
 	struct channel_input input;
@@ -86,7 +87,7 @@ static bool start_engine(struct keeper *keeper)
 		close(fds[0]);
 		close(keeper->signals);
 		watch_free(keeper->watch);
-		engine_run(&keeper->sources, fds[1]);
+		engine_run(&keeper->sources, keeper->fixed, fds[1]);
 	}
 	close(fds[1]);
 	if (keeper->engine < 0) {
@@ -104,6 +105,15 @@ static void report(void *arg, const char *message)
 {
 	(void)arg;
 	log_errx("%s", message);
+}
+
+static void close_channel(struct keeper *keeper)
+{
+	if (keeper->channel >= 0)
+		close(keeper->channel);
+	keeper->channel = -1;
+	free(keeper->input.buffer);
+	keeper->input = (struct channel_input){0};
 }
 
 /* reload - read all of it again; an error anywhere changes nothing */
@@ -124,8 +134,12 @@ static void reload(struct keeper *keeper, const char *why)
 	watch_update(keeper->watch, &keeper->sources);
 	block = sources_pack(&keeper->sources, &bytes);
 	if (keeper->channel >= 0 &&
-		!channel_send(keeper->channel, CHANNEL_RELOAD, block, bytes))
+		!channel_send(keeper->channel, CHANNEL_RELOAD, block, bytes)) {
+		/* Half a message may be out: nothing else would be understood.  The engine ends and is started
+		 * again. */
 		log_errx("reload: the engine does not listen");
+		close_channel(keeper);
+	}
 	free(block);
 }
 
@@ -138,15 +152,6 @@ static void stop(struct keeper *keeper)
 	keeper->kill_ms = clock_now_ms() + STOP_MS;
 	if (keeper->channel >= 0)
 		(void)channel_send(keeper->channel, CHANNEL_STOP, NULL, 0);
-}
-
-static void close_channel(struct keeper *keeper)
-{
-	if (keeper->channel >= 0)
-		close(keeper->channel);
-	keeper->channel = -1;
-	free(keeper->input.buffer);
-	keeper->input = (struct channel_input){0};
 }
 
 /* engine_ended - one that never was ready ends us, too: it has said why */
@@ -213,7 +218,7 @@ static void take_channel(struct keeper *keeper)
 			if (!keeper->was_ready)
 				keeper->ready(keeper->arg);
 			keeper->was_ready = true;
-			log_info("ready: listening on %s", keeper->sources.conf->listen);
+			log_info("ready: listening on %s", keeper->fixed->listen);
 		}
 	}
 }
@@ -283,11 +288,11 @@ static void remove_sockets(const struct conf *conf)
 int keeper_run(struct sources *sources, keeper_ready_fn *ready, void *arg)
 {
 	struct keeper keeper = {.sources = *sources,
+		.fixed = conf_ref(sources->conf),
 		.channel = -1,
 		.backoff_ms = BACKOFF_FIRST_MS,
 		.ready = ready,
 		.arg = arg};
-	struct conf *first = conf_ref(sources->conf);
 
 	keeper.signals = open_signals();
 	keeper.watch = watch_new();
@@ -300,8 +305,8 @@ int keeper_run(struct sources *sources, keeper_ready_fn *ready, void *arg)
 		return EX_OSERR;
 	loop(&keeper);
 	if (keeper.was_ready)
-		remove_sockets(first);
-	conf_unref(first);
+		remove_sockets(keeper.fixed);
+	conf_unref(keeper.fixed);
 	watch_free(keeper.watch);
 	close(keeper.signals);
 	sources_free(&keeper.sources);

@@ -6,6 +6,7 @@
 #include "keeper.h"
 
 #include <ares.h>
+#include <confuse.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@ struct options {
 /* What is told when mail can be answered. */
 struct readiness {
 	const char *pidfile;
+	bool has_written; /* the pidfile is ours to remove */
 	int pipe; /* to the process that waits in the foreground, -1: none */
 };
 
@@ -49,7 +51,8 @@ static void print_versions(void)
 	(void)smfi_version(&major, &minor, &patch);
 	(void)printf("failfast-milter %s\nlibmilter %u.%u.%u\nlibevent %s\nc-ares %s\njansson %s\n",
 		PACKAGE_VERSION, major, minor, patch, event_get_version(), ares_version(NULL),
-		JANSSON_VERSION);
+		jansson_version_str());
+	(void)printf("libconfuse %s\n", confuse_version);
 }
 
 static void parse_options(int argc, char **argv, struct options *options)
@@ -117,7 +120,7 @@ static void on_ready(void *arg)
 	const char status = EX_OK;
 
 	if (readiness->pidfile != NULL)
-		(void)write_pidfile(readiness->pidfile);
+		readiness->has_written = write_pidfile(readiness->pidfile);
 #ifdef HAVE_LIBSYSTEMD
 	(void)sd_notify(0, "READY=1");
 #endif
@@ -173,12 +176,25 @@ static char *absolute(const char *filename)
 	return path != NULL ? path : xstrdup(filename);
 }
 
+/* absolute_new - the same for a file that need not exist; NULL stays NULL */
+static char *absolute_new(const char *filename)
+{
+	char *directory, *path;
+
+	if (filename == NULL || *filename == '/')
+		return filename != NULL ? xstrdup(filename) : NULL;
+	directory = getcwd(NULL, 0);
+	path = directory != NULL ? xasprintf("%s/%s", directory, filename) : xstrdup(filename);
+	free(directory);
+	return path;
+}
+
 int main(int argc, char **argv)
 {
 	struct readiness readiness = {.pipe = -1};
 	struct options options;
 	struct sources sources;
-	char *filename;
+	char *filename, *pidfile;
 	int status;
 
 	parse_options(argc, argv, &options);
@@ -194,11 +210,13 @@ int main(int argc, char **argv)
 		sources_free(&sources);
 		return EX_OK;
 	}
+	pidfile = absolute_new(options.pidfile);
 	if (!options.is_foreground)
 		readiness.pipe = go_to_background(options.verbosity);
-	readiness.pidfile = options.pidfile;
+	readiness.pidfile = pidfile;
 	status = keeper_run(&sources, on_ready, &readiness);
-	if (options.pidfile != NULL)
-		(void)unlink(options.pidfile);
+	if (readiness.has_written)
+		(void)unlink(readiness.pidfile);
+	free(pidfile);
 	return status;
 }

@@ -22,6 +22,8 @@ struct watch {
 	int fd;
 	int *descriptors;
 	size_t count;
+	char **names; /* of the files that they are links to */
+	size_t name_count;
 };
 
 struct watch *watch_new(void)
@@ -36,8 +38,16 @@ struct watch *watch_new(void)
 	return watch;
 }
 
+static void forget_names(struct watch *watch)
+{
+	while (watch->name_count > 0)
+		free(watch->names[--watch->name_count]);
+}
+
 void watch_free(struct watch *watch)
 {
+	forget_names(watch);
+	free(watch->names);
 	close(watch->fd);
 	free(watch->descriptors);
 	free(watch);
@@ -63,8 +73,12 @@ static void add_file(struct watch *watch, const char *directory, const char *fil
 	char *path = xasprintf("%s/%s", directory, file);
 	char *real = realpath(path, NULL), *base = realpath(directory, NULL);
 
-	if (real != NULL && base != NULL && strcmp(dirname(real), base) != 0)
-		add(watch, real);
+	if (real != NULL && base != NULL) {
+		watch->names = xrealloc(watch->names, (watch->name_count + 1) * sizeof(char *));
+		watch->names[watch->name_count++] = xstrdup(basename(real));
+		if (strcmp(dirname(real), base) != 0)
+			add(watch, real);
+	}
 	free(base);
 	free(real);
 	free(path);
@@ -75,6 +89,7 @@ void watch_update(struct watch *watch, const struct sources *sources)
 	for (size_t i = 0; i < watch->count; i++)
 		(void)inotify_rm_watch(watch->fd, watch->descriptors[i]);
 	watch->count = 0;
+	forget_names(watch);
 	for (size_t i = 0; i < sources->count; i++) {
 		add(watch, sources->postconfs[i].directory);
 		for (size_t f = 0; f < sizeof files / sizeof *files; f++)
@@ -87,8 +102,11 @@ int watch_fd(const struct watch *watch)
 	return watch->fd;
 }
 
-static bool is_ours(const struct inotify_event *event)
+static bool is_ours(const struct watch *watch, const struct inotify_event *event)
 {
+	for (size_t i = 0; i < watch->name_count; i++)
+		if (event->len > 0 && strcmp(event->name, watch->names[i]) == 0)
+			return true;
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
 		if (event->len > 0 && strcmp(event->name, files[i]) == 0)
 			return true;
@@ -106,7 +124,7 @@ bool watch_take(struct watch *watch)
 		for (char *cp = buffer; cp < buffer + got;) {
 			const struct inotify_event *event = (const struct inotify_event *)cp;
 
-			is_changed = is_changed || is_ours(event);
+			is_changed = is_changed || is_ours(watch, event);
 			cp += sizeof *event + event->len;
 		}
 	return is_changed;

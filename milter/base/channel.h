@@ -15,7 +15,7 @@ enum { CHANNEL_LIMIT_BYTES = 256 << 20 };
 
 enum channel_type {
 	CHANNEL_READY = 1, /* engine: sockets are open, probes run */
-	CHANNEL_RELOAD,	   /* keeper: new configuration, see keeper.c; engine: please reload */
+	CHANNEL_RELOAD,	   /* keeper: new configuration, see reload.h */
 	CHANNEL_STOP,	   /* keeper: answer what is open, then end */
 	CHANNEL_DUMP,	   /* keeper: state to the log */
 };

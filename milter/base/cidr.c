@@ -84,3 +84,11 @@ bool cidr_is_loopback(const struct cidr *address)
 
 	return cidr_contains(&ipv4, address) || cidr_contains(&ipv6, address);
 }
+
+bool cidr_is_any(const struct cidr *address)
+{
+	static const struct cidr ipv4 = {{[10] = 0xff, [11] = 0xff}, 128};
+	static const struct cidr ipv6 = {.bits = 128};
+
+	return cidr_contains(&ipv4, address) || cidr_contains(&ipv6, address);
+}

@@ -25,6 +25,9 @@ const char *cidr_error(const char *text, struct cidr *out);
 /* cidr_contains - does the network hold the address (a cidr parsed without a prefix)? */
 bool cidr_contains(const struct cidr *network, const struct cidr *address);
 
+/* cidr_is_any - 0.0.0.0 or :: */
+bool cidr_is_any(const struct cidr *address);
+
 /* cidr_is_loopback - 127.0.0.0/8 or ::1 */
 bool cidr_is_loopback(const struct cidr *address);
 

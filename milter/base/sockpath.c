@@ -37,10 +37,10 @@ static bool make_directories(char *directory, const struct sockpath_access *acce
 	}
 	return mkdir(directory, access->directory_mode) == 0 &&
 	       chmod(directory, access->directory_mode) == 0 &&
-	       chown(directory, access->uid, access->gid) == 0;
+	       chown(directory, (uid_t)-1, access->gid) == 0;
 }
 
-int sockpath_connect(const char *path)
+static int connect_with(const char *path, int flags)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, saved;
@@ -50,7 +50,7 @@ int sockpath_connect(const char *path)
 		return -1;
 	}
 	(void)strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
 		saved = errno;
 		close(fd);
@@ -58,6 +58,11 @@ int sockpath_connect(const char *path)
 		fd = -1;
 	}
 	return fd;
+}
+
+int sockpath_connect(const char *path)
+{
+	return connect_with(path, 0);
 }
 
 bool sockpath_prepare(const char *path, const struct sockpath_access *access,
@@ -75,9 +80,10 @@ bool sockpath_prepare(const char *path, const struct sockpath_access *access,
 		return errno == ENOENT || complain(error, path, strerror(errno));
 	if (!S_ISSOCK(status.st_mode))
 		return complain(error, path, "exists and is not a socket");
-	fd = sockpath_connect(path);
-	if (fd >= 0) {
-		close(fd);
+	fd = connect_with(path, SOCK_NONBLOCK);
+	if (fd >= 0 || errno == EAGAIN) {
+		if (fd >= 0)
+			close(fd);
 		return complain(error, path, "another process serves this socket");
 	}
 	if (unlink(path) < 0)
@@ -85,10 +91,15 @@ bool sockpath_prepare(const char *path, const struct sockpath_access *access,
 	return true;
 }
 
+mode_t sockpath_umask(const struct sockpath_access *access)
+{
+	return 0777 & ~access->mode;
+}
+
 bool sockpath_grant(const char *path, const struct sockpath_access *access,
 	char error[SOCKPATH_ERROR_BYTES])
 {
-	if (chown(path, access->uid, access->gid) < 0 || chmod(path, access->mode) < 0)
+	if (lchown(path, access->uid, access->gid) < 0)
 		return complain(error, path, strerror(errno));
 	return true;
 }
@@ -108,8 +119,7 @@ int sockpath_listen(const char *path, const struct sockpath_access *access,
 		return -1;
 	(void)strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* Nobody else may connect before owner and mode are right. */
-	mask = umask(0177);
+	mask = umask(sockpath_umask(access));
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
 		listen(fd, BACKLOG) == 0) {
 		(void)umask(mask);

@@ -8,10 +8,15 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Who may use a socket.  (uid_t)-1 and (gid_t)-1: leave as it is. */
+/*
+ * Who may use a socket.  (uid_t)-1 and (gid_t)-1: leave as it is.
+ *
+ * A directory that has to be made stays that of the process which makes it, root mostly: whoever could replace
+ * the socket in it could make root change the owner of something else.
+ */
 struct sockpath_access {
-	uid_t uid;
-	gid_t gid;
+	uid_t uid; /* of the socket */
+	gid_t gid; /* of the socket and of the directory */
 	mode_t mode;	       /* of the socket */
 	mode_t directory_mode; /* of its directory, when that has to be made */
 };
@@ -23,7 +28,10 @@ enum { SOCKPATH_ERROR_BYTES = 256 };
 bool sockpath_prepare(const char *path, const struct sockpath_access *access,
 	char error[SOCKPATH_ERROR_BYTES]);
 
-/* sockpath_grant - give an open socket its owner and mode; false with a line in error */
+/* sockpath_umask - the umask under which bind(2) gives the socket its mode */
+mode_t sockpath_umask(const struct sockpath_access *access);
+
+/* sockpath_grant - give a bound socket its owner; false with a line in error */
 bool sockpath_grant(const char *path, const struct sockpath_access *access,
 	char error[SOCKPATH_ERROR_BYTES]);
 

@@ -136,6 +136,10 @@ int ctl_status(const struct ctl *ctl, int argc, char **argv)
 	if (argc > 2)
 		return ctl_usage();
 	request = json_pack("{s:s, s:s*}", "command", "status", "pattern", pattern);
+	if (request == NULL) {
+		(void)fprintf(stderr, "failfastctl: the pattern is not UTF-8\n");
+		return CTL_UNKNOWN;
+	}
 	answer = ctl_ask(ctl, request);
 	if (answer == NULL)
 		return CTL_UNKNOWN;

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define LIST_SEPARATORS ", \t\r\n"
 #define DIGITS "0123456789"
 
 enum { LABEL_BYTES = 63, SERVICES_BYTES = 4096 };
@@ -265,22 +264,6 @@ static const char *parse_inet(char *text, uint16_t default_port, struct hop_targ
 	return default_port == 0 ? "missing port" : NULL;
 }
 
-/* first_destination - copy the first of a list (Postfix 3.5 and later try the others only when it
- * fails): the health of a hop is that of the destination which its mail normally takes */
-static const char *first_destination(const char *list, char *out, size_t out_bytes)
-{
-	const char *start = list + strspn(list, LIST_SEPARATORS);
-	size_t length = strcspn(start, LIST_SEPARATORS);
-
-	if (length == 0)
-		return "empty destination";
-	if (length >= out_bytes)
-		return "destination too long";
-	memcpy(out, start, length);
-	out[length] = '\0';
-	return NULL;
-}
-
 /* has_prefix - "unix:" or "inet:".  smtp(8) has no prefixes, so "unix:25" is port 25 of the host
  * "unix" there; whatever has no port behind the colon can only be meant for the other two. */
 static bool has_prefix(
@@ -310,14 +293,17 @@ static const char *parse_unix(const char *path, struct hop_target *target)
 static const char *parse(const char *nexthop, uint16_t default_port, struct hop_target *target)
 {
 	char text[HOP_NAME_BYTES];
-	const char *why;
 
 	if (has_prefix(nexthop, "unix:", target->protocol, default_port))
 		return parse_unix(nexthop + strlen("unix:"), target);
 	if (has_prefix(nexthop, "inet:", target->protocol, default_port))
 		nexthop += strlen("inet:");
-	why = first_destination(nexthop, text, sizeof text);
-	return why != NULL ? why : parse_inet(text, default_port, target);
+	if (*nexthop == '\0')
+		return "empty destination";
+	if (strlen(nexthop) >= sizeof text)
+		return "destination too long";
+	(void)strcpy(text, nexthop);
+	return parse_inet(text, default_port, target);
 }
 
 enum reason hop_parse_nexthop(const char *nexthop, enum hop_protocol protocol,

@@ -85,7 +85,7 @@ bool machine_is_settled(const struct check *check)
 	case STATE_DOWN:
 		return check->successes == 0;
 	default:
-		return check->reason == REASON_LOCAL_ERROR;
+		return check->reason == REASON_LOCAL_ERROR && check->failures == 0;
 	}
 }
 

@@ -85,6 +85,7 @@ bool table_learned_next(struct table *table, char name[HOP_NAME_BYTES], enum hop
 		table->queue_rounds++;
 		news(table);
 	}
+	table->is_teaching = is_there;
 	pthread_mutex_unlock(&table->lock);
 	return is_there;
 }
@@ -110,10 +111,13 @@ static struct hop *put(struct table *table, const struct hop_settings *settings,
 	if (hop == NULL) {
 		hop = hop_new(settings->name);
 		hop->is_learned = is_learned;
+		table->learned += is_learned;
 		HASH_ADD_KEYPTR(hh, table->hops, hop->name, strlen(hop->name), hop);
 	}
 	hop->roles = hop->is_marked ? settings->roles : hop->roles | settings->roles;
 	hop->is_marked = false;
+	if (hop->is_learned && !is_learned)
+		table->learned--;
 	hop->is_learned = hop->is_learned && is_learned;
 	if (hop->result_ms == 0)
 		hop->is_local = settings->is_local;
@@ -161,6 +165,7 @@ void table_remove(struct table *table, struct hop *hop)
 {
 	pthread_mutex_lock(&table->lock);
 	HASH_DEL(table->hops, hop);
+	table->learned -= hop->is_learned;
 	if (hop->is_wanted)
 		DL_DELETE(table->wanted, hop);
 	hop->is_removed = true;
@@ -182,6 +187,16 @@ void table_sweep(struct table *table, bool (*gone)(void *arg, struct hop *hop), 
 		if (hop->is_marked && gone(arg, hop))
 			table_remove(table, hop);
 	}
+}
+
+unsigned table_learned_count(struct table *table)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&table->lock);
+	count = table->learned;
+	pthread_mutex_unlock(&table->lock);
+	return count;
 }
 
 struct hop *table_oldest_learned(struct table *table)
@@ -269,6 +284,7 @@ bool table_record(struct table *table, struct hop *hop, const struct machine_pol
 	hop->result_ms = findings->evidence_ms;
 	hop->last_probe = clock_wall();
 	hop->started_ms = 0;
+	hop->wanted_ms = 0;
 	hop->due_ms = 0;
 	hop->results++;
 	news(table);

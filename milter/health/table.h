@@ -73,7 +73,7 @@ struct hop_settings {
 	const char *name;
 	unsigned roles;	 /* bits of enum hop_role */
 	bool is_local;	 /* as far as the name tells; the first result knows better */
-	int64_t interval_ms;
+	int64_t interval_ms; /* after three of these without a result the hop is unknown */
 };
 
 /* table_new, table_free - start and end; no other thread may use it any more when it is freed */
@@ -137,6 +137,9 @@ void table_sweep(struct table *table, bool (*gone)(void *arg, struct hop *hop), 
 
 /* table_remove - forget one hop */
 void table_remove(struct table *table, struct hop *hop);
+
+/* table_learned_count - hops that only mail names */
+unsigned table_learned_count(struct table *table);
 
 /* table_oldest_learned - the learned hop that mail has not used for longest, NULL: none */
 struct hop *table_oldest_learned(struct table *table);

@@ -92,15 +92,15 @@ static struct hop *wait_for_hop(struct table *table, const char *name, int64_t d
 	uint64_t round = table->queue_rounds;
 	struct hop *hop = table_lookup(table, name);
 
-	while (hop == NULL && table->queued > 0 && table->queue_rounds == round &&
+	while (hop == NULL && (table->queued > 0 || table->is_teaching) &&
+		table->queue_rounds == round &&
 		wait_until(table, deadline_ms))
 		hop = table_lookup(table, name);
 	return hop;
 }
 
 /* wait_for_result - the caller holds the lock and gets it back with hop still valid */
-static void wait_for_result(struct table *table, struct hop *hop, int64_t max_wait_ms,
-	int64_t now_ms)
+static void wait_for_result(struct table *table, struct hop *hop, int64_t max_wait_ms)
 {
 	uint64_t seen = hop->results;
 	int64_t deadline_ms;
@@ -110,15 +110,17 @@ static void wait_for_result(struct table *table, struct hop *hop, int64_t max_wa
 	if (hop->waiters++ == 0)
 		table->waited_hops++;
 	do
-		deadline_ms = (hop->started_ms != 0 ? hop->started_ms : now_ms) + max_wait_ms;
+		deadline_ms = (hop->started_ms != 0 ? hop->started_ms : hop->wanted_ms) + max_wait_ms;
 	while (hop->results == seen && !hop->is_removed && wait_until(table, deadline_ms));
 	if (--hop->waiters == 0)
 		table->waited_hops--;
 }
 
 /* want - ask the scheduler for a probe, once until it has taken notice */
-static void want(struct table *table, struct hop *hop)
+static void want(struct table *table, struct hop *hop, int64_t now_ms)
 {
+	if (hop->wanted_ms == 0)
+		hop->wanted_ms = now_ms;
 	if (hop->is_wanted || hop->is_removed)
 		return;
 	hop->is_wanted = true;
@@ -143,9 +145,9 @@ bool table_ask(struct table *table, const char *name, const struct freshness *fr
 	if (hop->result_ms != 0)
 		age_ms = now_ms - hop->result_ms;
 	if (hop->is_local && age_ms > freshness->max_age_ms * 3 / 4)
-		want(table, hop);
+		want(table, hop, now_ms);
 	if (hop->is_local && age_ms > freshness->max_age_ms)
-		wait_for_result(table, hop, freshness->max_wait_ms, now_ms);
+		wait_for_result(table, hop, freshness->max_wait_ms);
 	table_fill_view(hop, clock_now_ms(), out);
 	if (hop->is_removed && hop->waiters == 0)
 		hop_free(hop);

@@ -28,6 +28,7 @@ struct hop {
 	uint64_t results; /* counts them, so that a waiter sees a new one */
 	int64_t interval_ms;
 	int64_t started_ms; /* of the probe in flight, 0: none */
+	int64_t wanted_ms;  /* when a result was first asked for since the last one, 0: not */
 	int64_t due_ms;
 	int64_t result_ms;
 	int64_t used_ms; /* last time mail asked */
@@ -54,7 +55,9 @@ struct table {
 	unsigned waiters;
 	struct learned *queue; /* of table_learn(), TABLE_LEARN_QUEUE places */
 	unsigned queued;
-	uint64_t queue_rounds; /* counts table_learned_done() */
+	unsigned learned; /* hops with is_learned */
+	bool is_teaching; /* the event thread works on what it took out of the queue */
+	uint64_t queue_rounds; /* counts how often the queue was found empty */
 	struct table_observer observer;
 };
 

@@ -87,8 +87,10 @@ static void send_document(struct client *client, json_t *document)
 	json_decref(document);
 	client->is_answered = true;
 	bufferevent_disable(client->connection, EV_READ);
-	if (text == NULL || evbuffer_add(out, text, strlen(text)) < 0 || evbuffer_add(out, "\n", 1) < 0)
+	if (text == NULL || evbuffer_add_printf(out, "%s\n", text) < 0) {
 		log_errx("control: no memory for an answer");
+		client_free(client);
+	}
 	free(text);
 }
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/pattern.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct collect {
@@ -15,16 +16,31 @@ struct collect {
 	unsigned count[STATE_COUNT];
 };
 
-static json_t *time_or_null(time_t when)
+/* text - JSON is UTF-8, and what Postfix's configuration holds need not be */
+static json_t *text(const char *bytes)
 {
-	char text[CLOCK_UTC_BYTES];
+	json_t *string = json_string(bytes);
+	char copy[HOP_NAME_BYTES];
 
-	return when != 0 ? json_string(clock_format_utc(text, when)) : json_null();
+	if (string != NULL)
+		return string;
+	(void)snprintf(copy, sizeof copy, "%s", bytes);
+	for (char *cp = copy; *cp != '\0'; cp++)
+		if ((unsigned char)*cp >= 0x80)
+			*cp = '?';
+	return json_string(copy);
 }
 
-static json_t *text_or_null(const char *text)
+static json_t *time_or_null(time_t when)
 {
-	return *text != '\0' ? json_string(text) : json_null();
+	char utc[CLOCK_UTC_BYTES];
+
+	return when != 0 ? json_string(clock_format_utc(utc, when)) : json_null();
+}
+
+static json_t *text_or_null(const char *words)
+{
+	return *words != '\0' ? text(words) : json_null();
 }
 
 /* reason_or_null - no reason while all is well */
@@ -61,7 +77,7 @@ static json_t *hop_object(const struct hop_view *view)
 	json_t *latency = view->latency_us >= 0 ? json_real((double)view->latency_us / 1000.0)
 						: json_null();
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "hop", view->name,
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "hop", text(view->name),
 		"state", state_name(view->state), "reason", reason_or_null(view->reason), "detail",
 		text_or_null(view->detail), "since", time_or_null(view->since), "last_probe",
 		time_or_null(view->last_probe), "latency_ms", latency, "roles", roles(view->roles),

@@ -28,7 +28,8 @@ struct listener {
 	const struct service *service;
 	const struct service *smtpd; /* the same, or "smtpd pass" behind postscreen(8) */
 	struct cidr address;	     /* valid unless is_wildcard */
-	bool is_wildcard;	     /* no address, or a host name, in master.cf */
+	bool is_wildcard;	     /* any address, or a host name, in master.cf */
+	bool is_localhost;	     /* "localhost": every address of the loopback interface */
 	uint16_t port;		     /* host byte order */
 	bool is_reentry;	     /* a content filter hands its mail back here */
 	const char *content_filter;  /* "" when there is none */

@@ -35,9 +35,10 @@ static bool parse_place(struct listener *listener, const char *name)
 	listener->port = parse_port(colon != NULL ? colon + 1 : name);
 	if (colon != NULL) {
 		host = xstrndup(name, (size_t)(colon - name));
-		listener->is_wildcard = !cidr_parse(host, &listener->address);
-		if (listener->is_wildcard && strcmp(host, "localhost") == 0)
-			listener->is_wildcard = !cidr_parse("127.0.0.1", &listener->address);
+		listener->is_localhost = strcasecmp(host, "localhost") == 0;
+		listener->is_wildcard = !listener->is_localhost &&
+					(!cidr_parse(host, &listener->address) ||
+						cidr_is_any(&listener->address));
 		free(host);
 	}
 	return listener->port != 0;
@@ -49,11 +50,13 @@ static bool is_reentry(const struct instance *instance, const struct listener *l
 	bool is_override;
 	const char *filter =
 		service_parameter(instance, listener->smtpd, "content_filter", &is_override);
-	bool is_loopback = listener->is_wildcard
-				   ? strcmp(instance_parameter(instance, "inet_interfaces"),
-					     "loopback-only") == 0
-				   : cidr_is_loopback(&listener->address);
+	bool is_loopback = listener->is_localhost;
 
+	if (listener->is_wildcard)
+		is_loopback =
+			strcmp(instance_parameter(instance, "inet_interfaces"), "loopback-only") == 0;
+	else if (!listener->is_localhost)
+		is_loopback = cidr_is_loopback(&listener->address);
 	return is_override && *filter == '\0' && is_loopback;
 }
 
@@ -114,7 +117,9 @@ const struct listener *instance_listener(const struct instance *instance, const 
 			continue;
 		if (listener->is_wildcard)
 			found = found != NULL ? found : listener;
-		else if (has_address && cidr_contains(&listener->address, &where))
+		else if (has_address && (listener->is_localhost
+						? cidr_is_loopback(&where)
+						: cidr_contains(&listener->address, &where)))
 			return listener;
 	}
 	return found;

@@ -78,6 +78,18 @@ static uint16_t default_port(const struct client *client, enum hop_protocol prot
 	return protocol == PROTOCOL_LMTP ? PORT_LMTP : PORT_SMTP;
 }
 
+/* is_without_dns - smtp_dns_support_level, or disable_dns_lookups where that is not set */
+static bool is_without_dns(const struct client *client)
+{
+	const char *level = parameter(client, "dns_support_level");
+
+	if (*level != '\0' || client->instance == NULL || client->service == NULL)
+		return strcmp(level, "disabled") == 0;
+	return strcmp(service_parameter(client->instance, client->service, "disable_dns_lookups",
+			      NULL),
+		       "yes") == 0;
+}
+
 /* plan_target - parse the nexthop as the transport would */
 static void plan_target(const struct client *client, enum hop_protocol protocol,
 	const char *nexthop, struct plan *plan)
@@ -90,8 +102,10 @@ static void plan_target(const struct client *client, enum hop_protocol protocol,
 	plan->kind = plan->reason == REASON_NONE ? PLAN_SERVER : PLAN_INVALID;
 	if (plan->kind == PLAN_INVALID || client->instance == NULL)
 		return;
-	if (strcmp(parameter(client, "dns_support_level"), "disabled") == 0)
+	if (is_without_dns(client))
 		target->lookup_mx = false;
+	plan->has_fallback = *parameter(client, "fallback_relay") != '\0';
+	plan->uses_native = strstr(parameter(client, "host_lookup"), "native") != NULL;
 	if (!target->is_unix || target->path[0] == '/')
 		return;
 	if (snprintf(path, sizeof path, "%s/%s",
@@ -138,7 +152,8 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 	conf_hop_settings(site->conf, hop, &settings);
 	plan->interval_ms = settings.interval_ms;
 	plan->depth = settings.depth;
-	if (!hop_split(hop, transport, sizeof transport, &nexthop) || *nexthop == '\0')
+	if (!hop_split(hop, transport, sizeof transport, &nexthop) || *nexthop == '\0' ||
+		strpbrk(nexthop, ", \t") != NULL)
 		return;
 	protocol = find_client(site, transport, &client);
 	if (protocol == PROTOCOL_NONE)

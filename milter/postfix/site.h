@@ -71,7 +71,7 @@ void site_each_hop(const struct site *site,
 	void (*fn)(void *arg, const char *name, enum hop_role role), void *arg);
 
 enum plan_kind {
-	PLAN_NOTHING, /* there is no server to probe */
+	PLAN_NOTHING, /* there is no server to probe, or a list of them */
 	PLAN_INVALID, /* the nexthop cannot be used: reason, why */
 	PLAN_SERVER,  /* probe target */
 };
@@ -87,6 +87,8 @@ struct plan {
 	const char *helo;
 	unsigned address_limit;
 	bool use_ipv4, use_ipv6;
+	bool has_fallback; /* smtp_fallback_relay takes the mail when the server does not */
+	bool uses_native;  /* names may be known to sources that we do not ask (smtp_host_lookup) */
 	bool has_bind4, has_bind6;
 	struct in_addr bind4;
 	struct in6_addr bind6;

@@ -13,9 +13,9 @@
 
 enum { COMMAND_DETAIL_BYTES = 256 };
 
-/* command_check - arguments: what stands behind "pipe" in the line that `postconf -M` prints.  mail_owner:
- * user= must not be it, nor root.  Fills outcome (REASON_NONE, command-missing, or local-error when we may not
- * look) and detail, one clean line, "" when all is well. */
+/* command_check - arguments: what stands behind "pipe" in the line that `postconf -M` prints.
+ * mail_owner: user= must not be it, nor root.  Fills outcome (REASON_NONE, command-missing, or
+ * local-error when we may not look) and detail, one clean line, "" when all is well. */
 void command_check(const char *arguments, const char *mail_owner, struct outcome *outcome,
 	char detail[COMMAND_DETAIL_BYTES]);
 

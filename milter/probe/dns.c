@@ -20,8 +20,6 @@
 enum {
 	MX_HOSTS = 16,   /* more of the least preferred are not looked up */
 	FOUND_MAX = 128, /* addresses before ordering */
-	TRY_MS = 2000,   /* of the first round; c-ares doubles it for each of the next */
-	TRIES = 3,
 };
 
 struct found {

@@ -191,11 +191,12 @@ static bool channel_init(struct dns_channel *channel)
 
 	options.timeout = TRY_MS;
 	options.tries = TRIES;
+	options.flags = ARES_FLAG_NOSEARCH; /* smtp(8) completes no names either */
 	options.lookups = lookups; /* /etc/hosts, then DNS, whatever nsswitch.conf(5) says */
 	options.sock_state_cb = on_socket_state;
 	options.sock_state_cb_data = channel;
 	if (ares_init_options(&channel->ares, &options,
-		    ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+		    ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
 			    ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
 		channel->ares = NULL;
 		return false;

@@ -29,7 +29,13 @@ struct prober {
 };
 
 /* How far an attempt came; the order is that of how much its failure says. */
-enum progress { PROGRESS_NONE, PROGRESS_ADDRESS, PROGRESS_CONNECTED, PROGRESS_OURS };
+enum progress {
+	PROGRESS_NONE,
+	PROGRESS_ADDRESS, /* there is no way to it */
+	PROGRESS_HOST,	  /* somebody refused, or nobody answered */
+	PROGRESS_CONNECTED,
+	PROGRESS_OURS,
+};
 
 struct probe {
 	struct prober *prober;
@@ -203,7 +209,9 @@ static bool counts_as_part(const struct probe *probe, enum reason reason)
 static bool is_hard(const struct probe *probe, enum reason reason)
 {
 	return net_address_is_local(&probe->address[probe->at]) &&
-	       (reason == REASON_CONNECTION_REFUSED || reason == REASON_SOCKET_MISSING);
+	       (reason == REASON_CONNECTION_REFUSED || reason == REASON_SOCKET_MISSING ||
+		       /* ::1 where IPv6 is switched off */
+		       reason == REASON_HOST_UNREACHABLE);
 }
 
 /* note_failure - an address does not work; detail is kept when it says more than what is there */
@@ -212,6 +220,8 @@ static void note_failure(struct probe *probe, enum progress progress, enum reaso
 {
 	if (reason == REASON_LOCAL_ERROR)
 		progress = PROGRESS_OURS;
+	else if (progress == PROGRESS_ADDRESS && reason != REASON_HOST_UNREACHABLE)
+		progress = PROGRESS_HOST;
 	probe->is_hard =
 		is_hard(probe, reason) && (probe->progress == PROGRESS_NONE || probe->is_hard);
 	if (reason != REASON_LOCAL_ERROR && counts_as_part(probe, reason))

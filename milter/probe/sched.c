@@ -26,7 +26,8 @@ struct job {
 	struct event *timer;
 	struct probe *probe;
 	enum phase phase;
-	bool is_wanted;          /* again, as soon as the connection has ended */
+	bool is_wanted;		 /* again, as soon as the connection has ended */
+	bool has_fallback, uses_native; /* as the plan of this probe had them */
 	struct job *prev, *next; /* in the queue of those that wait for a place */
 };
 
@@ -125,6 +126,20 @@ static void record_without_probe(struct job *job, const struct outcome *outcome,
 	job_sleep(job);
 }
 
+/* soften - faults that do not stop mail, or that we cannot be sure of */
+static void soften(const struct job *job, struct findings *findings)
+{
+	static const struct outcome partial = {REASON_PARTIAL, SEVERITY_DEGRADED, false};
+	static const struct outcome unsure = {REASON_LOCAL_ERROR, SEVERITY_NONE, false};
+
+	if (job->uses_native && findings->has[CHECK_RESOLVE] &&
+		findings->outcome[CHECK_RESOLVE].severity == SEVERITY_DOWN)
+		findings->outcome[CHECK_RESOLVE] = unsure;
+	for (int i = 0; job->has_fallback && i < CHECK_COUNT; i++)
+		if (findings->has[i] && findings->outcome[i].severity == SEVERITY_DOWN)
+			findings->outcome[i] = partial;
+}
+
 static void on_done(void *arg, const struct probe_result *result)
 {
 	struct job *job = arg;
@@ -137,20 +152,21 @@ static void on_done(void *arg, const struct probe_result *result)
 
 	memcpy(findings.has, result->has, sizeof findings.has);
 	memcpy(findings.outcome, result->outcome, sizeof findings.outcome);
+	soften(job, &findings);
 	job->phase = PHASE_ENDING;
 	record(job, &findings);
 }
 
-/* next_in_queue - a place is free */
-static void next_in_queue(struct sched *sched)
+/* fill_places - start those that wait, as far as there is room; one may need none */
+static void fill_places(struct sched *sched)
 {
-	struct job *job = sched->queue;
+	while (sched->queue != NULL && sched->in_flight < settings(sched)->concurrency) {
+		struct job *job = sched->queue;
 
-	if (job == NULL || sched->in_flight >= settings(sched)->concurrency)
-		return;
-	DL_DELETE(sched->queue, job);
-	job->phase = PHASE_SLEEPING;
-	job_begin(job);
+		DL_DELETE(sched->queue, job);
+		job->phase = PHASE_SLEEPING;
+		job_begin(job);
+	}
 }
 
 static void on_released(void *arg)
@@ -161,7 +177,7 @@ static void on_released(void *arg)
 	job->probe = NULL;
 	sched->in_flight--;
 	job_sleep(job);
-	next_in_queue(sched);
+	fill_places(sched);
 }
 
 static void fill_request(const struct sched *sched, const char *name, const struct plan *plan,
@@ -199,6 +215,8 @@ static void job_probe(struct job *job, const struct plan *plan)
 		return;
 	}
 	job->phase = PHASE_PROBING;
+	job->has_fallback = plan->has_fallback;
+	job->uses_native = plan->uses_native;
 	sched->in_flight++;
 	table_probe_begins(sched->table, job->hop, now_ms, now_ms + prober_limit_ms(&request));
 }
@@ -221,6 +239,7 @@ static void forget(struct sched *sched, struct hop *hop)
 	log_debug("hop %s: not probed any more", hop_full_name(hop));
 	job_free(hop_job(hop));
 	table_remove(sched->table, hop);
+	fill_places(sched);
 }
 
 /* job_begin - a probe is due or wanted */
@@ -291,11 +310,14 @@ static void take_in(struct sched *sched, const char *name, enum hop_role role,
 
 	site_plan(sched->site, name, &plan);
 	if (plan.kind != PLAN_NOTHING) {
-		const struct hop_settings settings = {name, role,
+		const struct hop_settings hop = {name, role,
 			plan.kind == PLAN_INVALID || hop_target_is_local(&plan.target),
-			plan.interval_ms};
+			/* The longest that it may sleep, so that sleeping does not look stale. */
+			plan.interval_ms > settings(sched)->down_interval_ms
+				? plan.interval_ms
+				: settings(sched)->down_interval_ms};
 
-		adopt(sched, put(sched->table, &settings, clock_now_ms()));
+		adopt(sched, put(sched->table, &hop, clock_now_ms()));
 	}
 }
 
@@ -310,7 +332,7 @@ static void learn(struct sched *sched, const char *name, enum hop_role role)
 {
 	if (table_find(sched->table, name) != NULL)
 		return;
-	if (table_count(sched->table) >= site_conf(sched->site)->max_hops) {
+	if (table_learned_count(sched->table) >= site_conf(sched->site)->max_hops) {
 		struct hop *oldest = table_oldest_learned(sched->table);
 
 		if (oldest == NULL)
@@ -334,14 +356,23 @@ static bool is_gone(void *arg, struct hop *hop)
 	return true;
 }
 
-/* rearm - intervals may have changed */
+/* rearm - intervals may be shorter now; what is due is never put off, however often we reload */
 static void rearm(void *arg, struct hop *hop)
 {
 	struct job *job = hop_job(hop);
+	struct timeval now, due, rearmed, left;
 
 	(void)arg;
-	if (job->phase == PHASE_SLEEPING)
-		job_sleep(job);
+	if (job->phase != PHASE_SLEEPING || !evtimer_pending(job->timer, &due))
+		return;
+	job_sleep(job);
+	if (!evtimer_pending(job->timer, &rearmed) || evutil_timercmp(&rearmed, &due, <=))
+		return;
+	(void)evutil_gettimeofday(&now, NULL);
+	evutil_timersub(&due, &now, &left);
+	if (left.tv_sec < 0)
+		evutil_timerclear(&left);
+	evtimer_add(job->timer, &left);
 }
 
 void sched_apply(struct sched *sched, struct site *site)
@@ -354,6 +385,7 @@ void sched_apply(struct sched *sched, struct site *site)
 	table_sweep(sched->table, is_gone, sched);
 	if (old != NULL)
 		table_each(sched->table, rearm, sched);
+	fill_places(sched);
 	site_unref(old);
 }
 

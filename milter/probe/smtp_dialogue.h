@@ -22,7 +22,7 @@ enum {
 
 struct smtp_dialogue_request {
 	enum hop_protocol protocol; /* PROTOCOL_LMTP says LHLO */
-	enum conf_depth depth;      /* DEPTH_CONNECT, DEPTH_GREETING; more is DEPTH_HELO */
+	enum conf_depth depth;      /* DEPTH_CONNECT, DEPTH_GREETING; more is DEPTH_HELLO */
 	int64_t reply_timeout_ms;   /* for each whole reply, from the end of our command */
 	int64_t start_us;           /* clock_now_us() when connect() was called */
 	/* The caller's until the closed callback or smtp_dialogue_cancel(): */

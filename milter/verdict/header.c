@@ -43,7 +43,7 @@ const char *header_value(char out[HEADER_VALUE_BYTES], const struct hop_view *ho
 	int used;
 
 	atom(host, sizeof host, facts->host);
-	atom(id, sizeof id, facts->queue_id != NULL ? facts->queue_id : "NOQUEUE");
+	atom(id, sizeof id, facts->queue_id);
 	used = snprintf(out, HEADER_VALUE_BYTES, "%s; state=%s;", host, state_name(hop->state));
 	if (!facts->is_terse) {
 		quote(name, hop->name);

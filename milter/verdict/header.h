@@ -12,7 +12,7 @@ enum { HEADER_VALUE_BYTES = 1600 };
 
 struct header_facts {
 	const char *host;     /* our own name */
-	const char *queue_id; /* NULL when unknown */
+	const char *queue_id;
 	enum hop_role role;
 	bool is_terse; /* leave the name of the hop out */
 };

@@ -272,7 +272,7 @@ const struct policy *message_policy(const struct message *message)
 
 const char *message_queue_id(const struct message *message)
 {
-	return *message->queue_id != '\0' ? message->queue_id : NULL;
+	return *message->queue_id != '\0' ? message->queue_id : "NOQUEUE";
 }
 
 const char *message_host(const struct message *message)

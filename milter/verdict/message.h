@@ -68,15 +68,15 @@ void message_each_tag(struct message *message, struct table *table, const struct
 /* message_set_queue_id - it comes late; NULL is ignored */
 void message_set_queue_id(struct message *message, const char *queue_id);
 
-/* message_forged - note that header number `index` (from 1, of those with our name) is a copy with our
- * host name from outside; message_next_forged - give the highest one noted and forget it, 0: none */
+/* message_forged - a header with our name came along: note it if it is a copy with our host name from outside;
+ * message_next_forged - the number of the last one noted (from 1, of those with our name) and forget it, 0: none */
 void message_forged(struct message *message, const char *value);
 unsigned message_next_forged(struct message *message);
 
 /* Plain accessors; strings are owned by the message. */
 const struct conf *message_conf(const struct message *message);
 const struct policy *message_policy(const struct message *message);
-const char *message_queue_id(const struct message *message); /* NULL when unknown yet */
+const char *message_queue_id(const struct message *message); /* NOQUEUE when unknown yet */
 const char *message_host(const struct message *message);
 const char *message_sender(const struct message *message);
 const char *message_client(const struct message *message); /* NAME[ADDR] */

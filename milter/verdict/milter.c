@@ -104,11 +104,10 @@ static bool set_reply(SMFICTX *ctx, const struct reply *reply)
 static void log_action(const struct message *message, const char *action, const char *recipient,
 	const struct hop_view *hop, enum hop_role role, const struct reply *reply)
 {
-	const char *id = message_queue_id(message);
 	char line[REPLY_LINE_BYTES];
 
 	log_info("%s: %s: %s%s%sfrom=<%s>, client=%s, hop=%s, role=%s, reason=%s%s%s%s",
-		id != NULL ? id : "NOQUEUE", action, recipient != NULL ? "to=" : "",
+		message_queue_id(message), action, recipient != NULL ? "to=" : "",
 		recipient != NULL ? recipient : "", recipient != NULL ? ", " : "",
 		message_sender(message), message_client(message), hop->name, hop_role_name(role),
 		reason_token(hop->reason), reply != NULL ? ", reply=\"" : "",
@@ -292,6 +291,16 @@ static unsigned long steps_not_needed(bool strips_forged)
 	return steps;
 }
 
+/* warn_about_macros - once: without them there is no route, and all mail is accepted */
+static void warn_about_macros(void)
+{
+	static atomic_flag is_done = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&is_done))
+		log_warnx("Postfix takes no list of macros: set milter_protocol = 6, or name those of "
+			  "failfast-milter(8) in milter_rcpt_macros");
+}
+
 static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 	unsigned long offered_steps, unsigned long unused2, unsigned long unused3,
 	unsigned long *actions, unsigned long *steps, unsigned long *out2, unsigned long *out3)
@@ -313,10 +322,11 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 	}
 	session->is_quiet = (*steps & SMFIP_NR_HDR) != 0;
 	atomic_fetch_add(&connections, 1);
-	if ((offered_actions & SMFIF_SETSYMLIST) != 0 &&
-		(smfi_setsymlist(ctx, SMFIM_ENVRCPT, rcpt_macros) != MI_SUCCESS ||
-			smfi_setsymlist(ctx, SMFIM_EOM, end_macros) != MI_SUCCESS))
-		log_warnx("cannot ask for macros: the milter_rcpt_macros of Postfix apply");
+	if ((offered_actions & SMFIF_SETSYMLIST) == 0)
+		warn_about_macros();
+	else if ((smfi_setsymlist(ctx, SMFIM_ENVRCPT, rcpt_macros) != MI_SUCCESS ||
+			 smfi_setsymlist(ctx, SMFIM_EOM, end_macros) != MI_SUCCESS))
+		warn_about_macros();
 	return SMFIS_CONTINUE;
 }
 

@@ -174,6 +174,7 @@ START_TEST(our_own_error_is_never_held_against_the_hop)
 	ck_assert_int_eq(check.reason, REASON_LOCAL_ERROR);
 	/* Neither do failures from before it count any more. */
 	apply(&check, &soft, 3000);
+	ck_assert(!machine_is_settled(&check));
 	apply(&check, &soft, 4000);
 	ck_assert_int_eq(check.state, STATE_UNKNOWN);
 }

@@ -33,10 +33,15 @@ static const char master_cf[] = "smtp inet n - y - 1 postscreen\n"
 				"submission inet n - y - - smtpd\n"
 				"127.0.0.1:10025 inet n - y - - smtpd\n"
 				"127.0.0.1:10026 inet n - y - - smtpd\n"
+				"0.0.0.0:2526 inet n - y - - smtpd\n"
+				"[::]:2527 inet n - y - - smtpd\n"
+				"localhost:10027 inet n - y - - smtpd\n"
 				"pickup unix n - y 60 1 pickup\n"
 				"smtp unix - - y - - smtp\n"
 				"relay unix - - y - - smtp\n"
 				"smtps-out unix - - y - - smtp\n"
+				"safe unix - - y - - smtp\n"
+				"hosts unix - - y - - smtp\n"
 				"lmtp unix - - y - - lmtp\n"
 				"local unix - n n - - local\n"
 				"dovecot unix - n n - - pipe\n"
@@ -46,6 +51,12 @@ static const char options[] = "127.0.0.1:10025/inet/content_filter = \n"
 			      "127.0.0.1:10026/inet/smtpd_proxy_filter = 127.0.0.1:10030\n"
 			      "smtps-out/unix/smtp_tls_wrappermode = yes\n"
 			      "smtps-out/unix/smtp_bind_address = 192.0.2.9\n"
+			      "0.0.0.0:2526/inet/content_filter = a:[192.0.2.1]\n"
+			      "[::]:2527/inet/content_filter = b:[192.0.2.1]\n"
+			      "localhost:10027/inet/content_filter = \n"
+			      "safe/unix/smtp_fallback_relay = [192.0.2.66]\n"
+			      "hosts/unix/disable_dns_lookups = yes\n"
+			      "hosts/unix/smtp_host_lookup = native\n"
 			      "submission/inet/content_filter = scan:[127.0.0.1]:10099\n";
 
 static struct site *site;
@@ -105,6 +116,28 @@ START_TEST(an_explicitly_empty_filter_on_loopback_is_a_reentry)
 	/* The same port on another address is another listener, which master.cf does not have. */
 	site_origin(site, "192.0.2.1", "10025", &origin);
 	ck_assert(!origin.is_reentry);
+}
+END_TEST
+
+START_TEST(a_listener_on_any_address_is_found_at_each)
+{
+	struct origin origin;
+
+	site_origin(site, "192.0.2.1", "2526", &origin);
+	ck_assert_str_eq(origin.content_filter, "a:[192.0.2.1]");
+	site_origin(site, "2001:db8::1", "2527", &origin);
+	ck_assert_str_eq(origin.content_filter, "b:[192.0.2.1]");
+}
+END_TEST
+
+START_TEST(localhost_is_both_loopback_addresses)
+{
+	struct origin origin;
+
+	site_origin(site, "::1", "10027", &origin);
+	ck_assert(origin.is_reentry);
+	site_origin(site, "127.0.0.1", "10027", &origin);
+	ck_assert(origin.is_reentry);
 }
 END_TEST
 
@@ -224,6 +257,12 @@ START_TEST(plans_say_what_the_transport_itself_would_do)
 	site_plan(site, "smtpd_proxy_filter:127.0.0.1:10030", &plan);
 	ck_assert_int_eq(plan.kind, PLAN_SERVER);
 	ck_assert_int_eq(plan.target.port, 10030);
+	site_plan(site, "smtp:relay.example.net", &plan);
+	ck_assert(plan.target.lookup_mx && !plan.has_fallback && !plan.uses_native);
+	site_plan(site, "hosts:relay.example.net", &plan);
+	ck_assert(!plan.target.lookup_mx && plan.uses_native);
+	site_plan(site, "safe:[192.0.2.5]", &plan);
+	ck_assert(plan.has_fallback);
 	site_plan(site, "relay:[192.0.2.5]:no-such-port", &plan);
 	ck_assert_int_eq(plan.kind, PLAN_INVALID);
 	ck_assert_int_eq(plan.reason, REASON_NEXTHOP_INVALID);
@@ -233,7 +272,8 @@ END_TEST
 START_TEST(what_has_no_server_of_its_own_is_not_probed)
 {
 	static const char *const names[] = {"smtp:", "local:", "dovecot:", "dovecot:example.org",
-		"no-such-transport:[192.0.2.1]", "rubbish", ""};
+		"no-such-transport:[192.0.2.1]", "smtp:[192.0.2.1],[192.0.2.2]",
+		"rubbish", ""};
 	struct plan plan;
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -290,6 +330,8 @@ static void add(TCase *tcase)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, listeners_have_their_own_content_filter);
 	tcase_add_test(tcase, an_explicitly_empty_filter_on_loopback_is_a_reentry);
+	tcase_add_test(tcase, a_listener_on_any_address_is_found_at_each);
+	tcase_add_test(tcase, localhost_is_both_loopback_addresses);
 	tcase_add_test(tcase, an_unknown_port_has_the_filter_of_main_cf);
 	tcase_add_test(tcase, mail_of_sendmail_comes_in_through_pickup);
 	tcase_add_test(tcase, without_postfix_the_filter_of_our_own_configuration_holds);
