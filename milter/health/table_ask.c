@@ -129,10 +129,23 @@ static void want(struct table *table, struct hop *hop, int64_t now_ms)
 		table->observer.wanted(table->observer.arg);
 }
 
+/* usable_age - where nobody listens, looking again bothers nobody, and the first message after a repair shall
+ * pass */
+static int64_t usable_age(const struct hop *hop, int64_t max_age_ms)
+{
+	const struct check *check = hop_worst_check(hop);
+
+	if (check != NULL && check->state == STATE_DOWN &&
+		(check->reason == REASON_CONNECTION_REFUSED ||
+			check->reason == REASON_SOCKET_MISSING))
+		return max_age_ms / 10;
+	return max_age_ms;
+}
+
 bool table_ask(struct table *table, const char *name, const struct freshness *freshness,
 	struct hop_view *out)
 {
-	int64_t now_ms = clock_now_ms(), age_ms = INT64_MAX;
+	int64_t now_ms = clock_now_ms(), age_ms = INT64_MAX, usable_ms;
 	struct hop *hop;
 
 	pthread_mutex_lock(&table->lock);
@@ -144,9 +157,10 @@ bool table_ask(struct table *table, const char *name, const struct freshness *fr
 	hop->used_ms = now_ms;
 	if (hop->result_ms != 0)
 		age_ms = now_ms - hop->result_ms;
-	if (hop->is_local && age_ms > freshness->max_age_ms * 3 / 4)
+	usable_ms = usable_age(hop, freshness->max_age_ms);
+	if (hop->is_local && age_ms > usable_ms * 3 / 4)
 		want(table, hop, now_ms);
-	if (hop->is_local && age_ms > freshness->max_age_ms)
+	if (hop->is_local && age_ms > usable_ms)
 		wait_for_result(table, hop, freshness->max_wait_ms);
 	table_fill_view(hop, clock_now_ms(), out);
 	if (hop->is_removed && hop->waiters == 0)

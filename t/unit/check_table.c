@@ -72,6 +72,23 @@ static bool record(struct hop *hop, enum reason reason, int64_t age_ms)
 	return table_record(table, hop, &policy, &findings, &change);
 }
 
+struct asker {
+	pthread_t thread;
+	struct hop_view view;
+	bool is_known;
+	int64_t took_ms;
+};
+
+static void *ask(void *arg)
+{
+	struct asker *asker = arg;
+	int64_t start_ms = clock_now_ms();
+
+	asker->is_known = table_ask(table, name, &freshness, &asker->view);
+	asker->took_ms = clock_now_ms() - start_ms;
+	return NULL;
+}
+
 START_TEST(an_unknown_name_is_no_hop)
 {
 	struct hop_view view;
@@ -108,6 +125,25 @@ START_TEST(an_ageing_result_is_used_and_renewed_meanwhile)
 }
 END_TEST
 
+START_TEST(where_nobody_listened_it_is_looked_again_soon)
+{
+	struct hop *hop = put(name, true);
+	struct asker asker;
+
+	record(hop, REASON_CONNECTION_REFUSED, 200);
+	pthread_create(&asker.thread, NULL, ask, &asker);
+	wait_until_wanted();
+	record(hop, REASON_NONE, 0);
+	pthread_join(asker.thread, NULL);
+	ck_assert_int_eq(asker.view.state, STATE_UP);
+	/* Where somebody answered badly, max_age holds. */
+	record(hop, REASON_SERVICE_UNAVAILABLE, 200);
+	ask(&asker);
+	ck_assert_int_eq(asker.view.state, STATE_DOWN);
+	ck_assert_int_lt(asker.took_ms, 150);
+}
+END_TEST
+
 START_TEST(an_old_result_of_a_remote_hop_counts)
 {
 	struct hop_view view;
@@ -118,23 +154,6 @@ START_TEST(an_old_result_of_a_remote_hop_counts)
 	ck_assert_int_eq(wanted, 0);
 }
 END_TEST
-
-struct asker {
-	pthread_t thread;
-	struct hop_view view;
-	bool is_known;
-	int64_t took_ms;
-};
-
-static void *ask(void *arg)
-{
-	struct asker *asker = arg;
-	int64_t start_ms = clock_now_ms();
-
-	asker->is_known = table_ask(table, name, &freshness, &asker->view);
-	asker->took_ms = clock_now_ms() - start_ms;
-	return NULL;
-}
 
 START_TEST(all_askers_wait_for_the_same_new_result)
 {
@@ -358,6 +377,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, an_unknown_name_is_no_hop);
 	tcase_add_test(tcase, a_fresh_result_is_used_without_asking);
 	tcase_add_test(tcase, an_ageing_result_is_used_and_renewed_meanwhile);
+	tcase_add_test(tcase, where_nobody_listened_it_is_looked_again_soon);
 	tcase_add_test(tcase, an_old_result_of_a_remote_hop_counts);
 	tcase_add_test(tcase, all_askers_wait_for_the_same_new_result);
 	tcase_add_test(tcase, waiting_ends_max_wait_after_the_probe_began);
