@@ -113,7 +113,8 @@ static void close_channel(struct keeper *keeper)
 		close(keeper->channel);
 	keeper->channel = -1;
 	free(keeper->input.buffer);
-	keeper->input = (struct channel_input){0};
+	keeper->input.buffer = NULL;
+	keeper->input.used = keeper->input.size = 0;
 }
 
 /* reload - read all of it again; an error anywhere changes nothing */

@@ -366,7 +366,7 @@ static void rearm(void *arg, struct hop *hop)
 	if (job->phase != PHASE_SLEEPING || !evtimer_pending(job->timer, &due))
 		return;
 	job_sleep(job);
-	if (!evtimer_pending(job->timer, &rearmed) || evutil_timercmp(&rearmed, &due, <=))
+	if (!evtimer_pending(job->timer, &rearmed) || !evutil_timercmp(&due, &rearmed, <))
 		return;
 	(void)evutil_gettimeofday(&now, NULL);
 	evutil_timersub(&due, &now, &left);

@@ -322,10 +322,9 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 	}
 	session->is_quiet = (*steps & SMFIP_NR_HDR) != 0;
 	atomic_fetch_add(&connections, 1);
-	if ((offered_actions & SMFIF_SETSYMLIST) == 0)
-		warn_about_macros();
-	else if ((smfi_setsymlist(ctx, SMFIM_ENVRCPT, rcpt_macros) != MI_SUCCESS ||
-			 smfi_setsymlist(ctx, SMFIM_EOM, end_macros) != MI_SUCCESS))
+	if ((offered_actions & SMFIF_SETSYMLIST) == 0 ||
+		smfi_setsymlist(ctx, SMFIM_ENVRCPT, rcpt_macros) != MI_SUCCESS ||
+		smfi_setsymlist(ctx, SMFIM_EOM, end_macros) != MI_SUCCESS)
 		warn_about_macros();
 	return SMFIS_CONTINUE;
 }
