@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sockpath.h"
+#include "broker.h"
 #include "health/table.h"
 #include "ops/control.h"
 #include "ops/notify.h"
@@ -39,7 +40,7 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
-enum { DRAIN_MS = 5000, DRAIN_POLL_MS = 10 };
+enum { DRAIN_MS = 5000, DRAIN_POLL_MS = 10, SEND_TIMEOUT_MS = 10000 };
 
 static struct {
 	struct event_base *base;
@@ -49,7 +50,7 @@ static struct {
 	struct conf *conf; /* the options that cannot change are those of the start */
 	struct event *channel_event;
 	struct event *drain_event;
-	struct channel_input input;
+	struct opener *opener;
 	int channel_fd;
 	int64_t drain_until_ms;
 	unsigned quiet_polls;
@@ -220,28 +221,40 @@ static void drain(void)
 	on_drain(-1, 0, NULL);
 }
 
+static void take_message(struct channel_message *message)
+{
+	size_t bytes;
+	char *block;
+
+	if (message->type == CHANNEL_RELOAD) {
+		block = channel_block(message, &bytes);
+		if (block != NULL)
+			reload(block, bytes);
+		free(block);
+	} else if (message->type == CHANNEL_OPENED) {
+		requests_answered(engine.opener, message);
+	} else if (message->type == CHANNEL_STOP) {
+		drain();
+	} else if (message->type == CHANNEL_DUMP) {
+		notify_dump(engine.table);
+	}
+	if (message->fd >= 0)
+		close(message->fd);
+}
+
 static void on_channel(evutil_socket_t fd, short what, void *arg)
 {
-	enum channel_type type;
-	char *payload;
-	size_t bytes;
+	static struct channel_message message;
+	enum channel_status status;
 
 	(void)what;
 	(void)arg;
-	if (!channel_fill(fd, &engine.input)) {
+	while ((status = channel_receive(fd, &message)) == CHANNEL_GOT)
+		take_message(&message);
+	if (status == CHANNEL_GONE) {
 		log_warnx("the keeper is gone: ending");
 		event_del(engine.channel_event);
 		drain();
-		return;
-	}
-	while (channel_next(&engine.input, &type, &payload, &bytes)) {
-		if (type == CHANNEL_RELOAD)
-			reload(payload, bytes);
-		else if (type == CHANNEL_STOP)
-			drain();
-		else if (type == CHANNEL_DUMP)
-			notify_dump(engine.table);
-		free(payload);
 	}
 }
 
@@ -255,8 +268,9 @@ static void *event_thread(void *arg)
 /* build_events - the parts of the event thread, in the order in which they need each other */
 static void build_events(const struct sources *sources, int control_fd)
 {
-	engine.sched = sched_new(engine.base, engine.table, notify_change, NULL);
-	if (engine.sched == NULL)
+	engine.opener = requests_new(engine.channel_fd);
+	engine.sched = sched_new(engine.base, engine.table, engine.opener, notify_change, NULL);
+	if (engine.opener == NULL || engine.sched == NULL)
 		give_up(EX_OSERR, "cannot start to probe");
 	engine.control = control_new(engine.base, control_fd, engine.table);
 	engine.channel_event =
@@ -299,7 +313,7 @@ _Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int
 	build_events(sources, control_fd);
 	if (pthread_create(&thread, NULL, event_thread, NULL) != 0)
 		give_up(EX_OSERR, "cannot start a thread");
-	(void)channel_send(channel_fd, CHANNEL_READY, NULL, 0);
+	(void)channel_send(channel_fd, CHANNEL_READY, NULL, 0, -1, SEND_TIMEOUT_MS);
 	milter_run();
 	give_up(EX_SOFTWARE, "libmilter ended");
 }

@@ -10,6 +10,7 @@
 #include "base/channel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "broker.h"
 #include "engine.h"
 #include "watch.h"
 
@@ -25,6 +26,7 @@
 
 enum {
 	SETTLE_MS = 200,	 /* an editor writes more than once */
+	SEND_TIMEOUT_MS = 10000, /* an engine that takes no message for so long is stuck */
 	STOP_MS = 7000,		 /* the engine takes 5 s at most */
 	BACKOFF_FIRST_MS = 200,	 /* after a crash */
 	BACKOFF_MAX_MS = 30000,
@@ -36,7 +38,7 @@ struct keeper {
 	struct conf *fixed; /* of the first start */
 	pid_t engine; /* 0: not running */
 	int channel;  /* -1: none */
-	struct channel_input input;
+	struct broker *broker;
 	int signals;
 	struct watch *watch;
 	int64_t reread_ms;  /* when to read Postfix's configuration again, 0: not */
@@ -112,9 +114,6 @@ static void close_channel(struct keeper *keeper)
 	if (keeper->channel >= 0)
 		close(keeper->channel);
 	keeper->channel = -1;
-	free(keeper->input.buffer);
-	keeper->input.buffer = NULL;
-	keeper->input.used = keeper->input.size = 0;
 }
 
 /* reload - read all of it again; an error anywhere changes nothing */
@@ -133,12 +132,12 @@ static void reload(struct keeper *keeper, const char *why)
 	sources_free(&keeper->sources);
 	keeper->sources = fresh;
 	watch_update(keeper->watch, &keeper->sources);
+	broker_learn(keeper->broker, &keeper->sources);
 	block = sources_pack(&keeper->sources, &bytes);
-	if (keeper->channel >= 0 &&
-		!channel_send(keeper->channel, CHANNEL_RELOAD, block, bytes)) {
-		/* Half a message may be out: nothing else would be understood.  The engine ends and is started
-		 * again. */
-		log_errx("reload: the engine does not listen");
+	if (keeper->channel >= 0 && !channel_send_block(keeper->channel, CHANNEL_RELOAD, block,
+					    bytes, SEND_TIMEOUT_MS)) {
+		/* It would go on with what is not true any more: end it and start it again. */
+		log_err("reload: the engine does not listen");
 		close_channel(keeper);
 	}
 	free(block);
@@ -152,7 +151,7 @@ static void stop(struct keeper *keeper)
 	keeper->restart_ms = 0;
 	keeper->kill_ms = clock_now_ms() + STOP_MS;
 	if (keeper->channel >= 0)
-		(void)channel_send(keeper->channel, CHANNEL_STOP, NULL, 0);
+		(void)channel_send(keeper->channel, CHANNEL_STOP, NULL, 0, -1, SEND_TIMEOUT_MS);
 }
 
 /* engine_ended - one that never was ready ends us, too: it has said why */
@@ -196,32 +195,38 @@ static void take_signals(struct keeper *keeper)
 		else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
 			stop(keeper);
 		else if (info.ssi_signo == SIGUSR1 && keeper->channel >= 0)
-			(void)channel_send(keeper->channel, CHANNEL_DUMP, NULL, 0);
+			(void)channel_send(keeper->channel, CHANNEL_DUMP, NULL, 0, -1, 0);
 	}
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (pid == keeper->engine)
 			engine_ended(keeper, status);
 }
 
+static void take_message(struct keeper *keeper, struct channel_message *message)
+{
+	if (message->fd >= 0)
+		close(message->fd); /* the engine has none to give */
+	if (message->type == CHANNEL_OPEN) {
+		if (!broker_answer(keeper->broker, keeper->channel, message))
+			close_channel(keeper);
+	} else if (message->type == CHANNEL_READY) {
+		if (!keeper->was_ready)
+			keeper->ready(keeper->arg);
+		keeper->was_ready = true;
+		log_info("ready: listening on %s", keeper->fixed->listen);
+	}
+}
+
 static void take_channel(struct keeper *keeper)
 {
-	enum channel_type type;
-	char *payload;
-	size_t bytes;
+	static struct channel_message message;
+	enum channel_status status = CHANNEL_NOTHING;
 
-	if (!channel_fill(keeper->channel, &keeper->input)) {
+	while (keeper->channel >= 0 &&
+		(status = channel_receive(keeper->channel, &message)) == CHANNEL_GOT)
+		take_message(keeper, &message);
+	if (status == CHANNEL_GONE)
 		close_channel(keeper); /* SIGCHLD tells the rest */
-		return;
-	}
-	while (channel_next(&keeper->input, &type, &payload, &bytes)) {
-		free(payload);
-		if (type == CHANNEL_READY) {
-			if (!keeper->was_ready)
-				keeper->ready(keeper->arg);
-			keeper->was_ready = true;
-			log_info("ready: listening on %s", keeper->fixed->listen);
-		}
-	}
 }
 
 /* next_timeout - milliseconds for poll(2) until the nearest of our times, -1: none */
@@ -297,11 +302,13 @@ int keeper_run(struct sources *sources, keeper_ready_fn *ready, void *arg)
 
 	keeper.signals = open_signals();
 	keeper.watch = watch_new();
+	keeper.broker = broker_new();
 	if (keeper.signals < 0 || keeper.watch == NULL) {
 		log_err("cannot watch signals and files");
 		return EX_OSERR;
 	}
 	watch_update(keeper.watch, &keeper.sources);
+	broker_learn(keeper.broker, &keeper.sources);
 	if (!start_engine(&keeper))
 		return EX_OSERR;
 	loop(&keeper);
@@ -309,6 +316,7 @@ int keeper_run(struct sources *sources, keeper_ready_fn *ready, void *arg)
 		remove_sockets(keeper.fixed);
 	conf_unref(keeper.fixed);
 	watch_free(keeper.watch);
+	broker_free(keeper.broker);
 	close(keeper.signals);
 	sources_free(&keeper.sources);
 	return keeper.exit_status;

@@ -9,84 +9,145 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { SEND_TIMEOUT_MS = 10000, READ_BYTES = 65536 };
-
-struct frame {
-	uint32_t type;
-	uint32_t bytes;
+/* Room for one descriptor. */
+union control {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
 bool channel_pair(int fds[2])
 {
-	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0;
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0;
 }
 
-static bool send_all(int fd, const char *data, size_t bytes)
+static void attach(struct msghdr *header, union control *control, int fd)
 {
-	while (bytes > 0) {
-		struct pollfd ready = {fd, POLLOUT, 0};
-		ssize_t sent = send(fd, data, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+	struct cmsghdr *part;
 
-		if (sent > 0) {
-			data += sent;
-			bytes -= (size_t)sent;
-		} else if (errno == EAGAIN) {
-			if (poll(&ready, 1, SEND_TIMEOUT_MS) == 0)
-				return false;
-		} else if (errno != EINTR) {
+	header->msg_control = control->bytes;
+	header->msg_controllen = sizeof control->bytes;
+	part = CMSG_FIRSTHDR(header);
+	part->cmsg_level = SOL_SOCKET;
+	part->cmsg_type = SCM_RIGHTS;
+	part->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(part), &fd, sizeof fd);
+}
+
+bool channel_send(int channel, enum channel_type type, const void *payload, size_t bytes, int fd,
+	int timeout_ms)
+{
+	uint32_t word = (uint32_t)type;
+	struct iovec parts[2] = {{&word, sizeof word}, {(void *)payload, bytes}};
+	struct msghdr header = {.msg_iov = parts, .msg_iovlen = 2};
+	union control control = {0};
+
+	if (fd >= 0)
+		attach(&header, &control, fd);
+	for (;;) {
+		struct pollfd room = {channel, POLLOUT, 0};
+
+		if (sendmsg(channel, &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+			return true;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN || poll(&room, 1, timeout_ms) <= 0)
+			return false;
+	}
+}
+
+bool channel_send_block(int channel, enum channel_type type, const void *block, size_t bytes,
+	int timeout_ms)
+{
+	int fd = memfd_create("failfast-milter", MFD_CLOEXEC);
+	const char *rest = block;
+	bool is_sent;
+
+	while (fd >= 0 && bytes > 0) {
+		ssize_t written = write(fd, rest, bytes);
+
+		if (written < 0) {
+			close(fd);
 			return false;
 		}
+		rest += written;
+		bytes -= (size_t)written;
 	}
-	return true;
+	if (fd < 0)
+		return false;
+	is_sent = channel_send(channel, type, NULL, 0, fd, timeout_ms);
+	close(fd);
+	return is_sent;
 }
 
-bool channel_send(int fd, enum channel_type type, const void *payload, size_t bytes)
+static int detach(struct msghdr *header)
 {
-	const struct frame frame = {(uint32_t)type, (uint32_t)bytes};
+	struct cmsghdr *part = CMSG_FIRSTHDR(header);
+	int fd = -1;
 
-	return bytes <= CHANNEL_LIMIT_BYTES && send_all(fd, (const char *)&frame, sizeof frame) &&
-	       send_all(fd, payload, bytes);
+	if (part != NULL && part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(part), sizeof fd);
+	return fd;
 }
 
-bool channel_fill(int fd, struct channel_input *input)
+enum channel_status channel_receive(int channel, struct channel_message *message)
 {
+	uint32_t word = 0;
+	struct iovec parts[2] = {
+		{&word, sizeof word},
+		{message->payload, sizeof message->payload},
+	};
+	union control control;
+	struct msghdr header = {.msg_iov = parts,
+		.msg_iovlen = 2,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes};
 	ssize_t got;
 
-	if (input->size - input->used < READ_BYTES) {
-		input->size = input->size * 2 + READ_BYTES;
-		input->buffer = xrealloc(input->buffer, input->size);
-	}
-	got = read(fd, input->buffer + input->used, READ_BYTES);
+	do
+		got = recvmsg(channel, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
 	if (got < 0)
-		return errno == EINTR || errno == EAGAIN;
-	input->used += (size_t)got;
-	return got > 0;
+		return errno == EAGAIN ? CHANNEL_NOTHING : CHANNEL_GONE;
+	message->fd = detach(&header);
+	if ((size_t)got < sizeof word) {
+		if (message->fd >= 0)
+			close(message->fd);
+		return CHANNEL_GONE;
+	}
+	message->type = (enum channel_type)word;
+	message->bytes = (size_t)got - sizeof word;
+	return CHANNEL_GOT;
 }
 
-bool channel_next(struct channel_input *input, enum channel_type *type, char **payload,
-	size_t *bytes)
+char *channel_block(struct channel_message *message, size_t *bytes)
 {
-	struct frame frame;
-	size_t whole;
+	struct stat status;
+	char *block = NULL;
+	size_t used = 0;
 
-	if (input->used < sizeof frame)
-		return false;
-	memcpy(&frame, input->buffer, sizeof frame);
-	whole = sizeof frame + frame.bytes;
-	if (input->used < whole)
-		return false;
-	*type = (enum channel_type)frame.type;
-	*bytes = frame.bytes;
-	*payload = xcalloc(1, *bytes + 1);
-	memcpy(*payload, input->buffer + sizeof frame, *bytes);
-	input->used -= whole;
-	memmove(input->buffer, input->buffer + whole, input->used);
-	if (input->used == 0) {
-		free(input->buffer);
-		*input = (struct channel_input){0};
+	*bytes = 0;
+	if (message->fd < 0)
+		return NULL;
+	if (fstat(message->fd, &status) == 0) {
+		*bytes = (size_t)status.st_size;
+		block = xcalloc(1, *bytes + 1);
 	}
-	return true;
+	while (block != NULL && used < *bytes) {
+		ssize_t got = pread(message->fd, block + used, *bytes - used, (off_t)used);
+
+		if (got <= 0) {
+			free(block);
+			block = NULL;
+		} else {
+			used += (size_t)got;
+		}
+	}
+	close(message->fd);
+	message->fd = -1;
+	return block;
 }

@@ -1,8 +1,8 @@
 /*
  * channel - messages between keeper and engine over a socket pair
  *
- * A message is a type and a block of bytes.  Both ends trust each other's format, not each other's
- * presence: an end that is gone is an error, never a signal.
+ * A message is a type, a small payload and maybe a descriptor, and comes whole or not at all (SOCK_SEQPACKET).
+ * A large block travels as the descriptor of a memfd.  An end that is gone is an error, never a signal.
  */
 #ifndef FF_CHANNEL_H
 #define FF_CHANNEL_H
@@ -11,33 +11,47 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CHANNEL_LIMIT_BYTES = 256 << 20 };
+enum { CHANNEL_PAYLOAD_BYTES = 4096 };
 
 enum channel_type {
-	CHANNEL_READY = 1, /* engine: sockets are open, probes run */
-	CHANNEL_RELOAD,	   /* keeper: new configuration, see reload.h */
+	CHANNEL_READY = 1, /* engine: sockets are open, probes run; */
+	CHANNEL_RELOAD,	   /* keeper: new configuration as a block, see reload.h */
 	CHANNEL_STOP,	   /* keeper: answer what is open, then end */
 	CHANNEL_DUMP,	   /* keeper: state to the log */
+	CHANNEL_OPEN,	   /* engine: connect to a private/ socket, see broker.h */
+	CHANNEL_OPENED,	   /* keeper: the answer, with the descriptor unless it failed */
 };
 
-/* Where an incomplete message is kept until the rest of it comes. Zero it to begin. */
-struct channel_input {
-	char *buffer;
-	size_t used, size;
+struct channel_message {
+	enum channel_type type;
+	char payload[CHANNEL_PAYLOAD_BYTES];
+	size_t bytes;
+	int fd; /* the receiver's to close, -1: none */
 };
 
 /* channel_pair - two connected descriptors, close-on-exec; false with errno set */
 bool channel_pair(int fds[2]);
 
-/* channel_send - blocks until it is written, at most 10 s; false when the other end is gone or stuck */
-bool channel_send(int fd, enum channel_type type, const void *payload, size_t bytes);
+/* channel_send - fd -1: none; it stays the sender's.  Waits at most timeout_ms for room; false with errno set
+ * (EAGAIN: no room). */
+bool channel_send(int channel, enum channel_type type, const void *payload, size_t bytes, int fd,
+	int timeout_ms);
 
-/* channel_fill - one read of what is there (blocks when nothing is); false at the end or an error */
-bool channel_fill(int fd, struct channel_input *input);
+/* channel_send_block - a block of any size; errors as above */
+bool channel_send_block(int channel, enum channel_type type, const void *block, size_t bytes,
+	int timeout_ms);
 
-/* channel_next - take one complete message out; the payload, with a NUL behind it, is the caller's to
- * free.  false: none is complete yet. */
-bool channel_next(struct channel_input *input, enum channel_type *type, char **payload,
-	size_t *bytes);
+enum channel_status {
+	CHANNEL_GOT,
+	CHANNEL_NOTHING, /* nothing is there now */
+	CHANNEL_GONE,	 /* the other end is closed */
+};
+
+/* channel_receive - one message if one is there; does not block */
+enum channel_status channel_receive(int channel, struct channel_message *message);
+
+/* channel_block - read the block of a message, with a NUL behind it, and close its descriptor; the caller frees
+ * it.  NULL when it has none. */
+char *channel_block(struct channel_message *message, size_t *bytes);
 
 #endif

@@ -98,7 +98,19 @@ static struct hop *hop_new(const char *name)
 	hop->is_marked = true;
 	hop->latency_us = -1;
 	hop->since = clock_wall();
+	hop->state = hop->reported = STATE_UNKNOWN;
 	return hop;
+}
+
+static void set_base(struct hop *hop, struct hop *base)
+{
+	if (hop->base == base)
+		return;
+	if (hop->base != NULL)
+		hop->base->dependents--;
+	if (base != NULL)
+		base->dependents++;
+	hop->base = base;
 }
 
 static struct hop *put(struct table *table, const struct hop_settings *settings, bool is_learned,
@@ -122,6 +134,8 @@ static struct hop *put(struct table *table, const struct hop_settings *settings,
 	if (hop->result_ms == 0)
 		hop->is_local = settings->is_local;
 	hop->interval_ms = settings->interval_ms;
+	hop->is_probed = settings->is_probed;
+	set_base(hop, settings->base);
 	hop->used_ms = now_ms;
 	news(table);
 	pthread_mutex_unlock(&table->lock);
@@ -168,8 +182,9 @@ void table_remove(struct table *table, struct hop *hop)
 	table->learned -= hop->is_learned;
 	if (hop->is_wanted)
 		DL_DELETE(table->wanted, hop);
+	set_base(hop, NULL);
 	hop->is_removed = true;
-	if (hop->waiters > 0)
+	if (hop->holds > 0)
 		news(table);
 	else
 		hop_free(hop);
@@ -180,12 +195,15 @@ void table_sweep(struct table *table, bool (*gone)(void *arg, struct hop *hop), 
 {
 	struct hop *hop, *next;
 
-	/* Only this thread changes the hash, so it may be walked without the lock. */
-	HASH_ITER(hh, table->hops, hop, next)
-	{
-		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
-		if (hop->is_marked && gone(arg, hop))
-			table_remove(table, hop);
+	/* Only this thread changes the hash, so it may be walked without the lock.  Twice: a transport goes when the
+	 * last hop that uses it has gone. */
+	for (int round = 0; round < 2; round++) {
+		HASH_ITER(hh, table->hops, hop, next)
+		{
+			/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
+			if (hop->is_marked && hop->dependents == 0 && gone(arg, hop))
+				table_remove(table, hop);
+		}
 	}
 }
 
@@ -207,7 +225,7 @@ struct hop *table_oldest_learned(struct table *table)
 	HASH_ITER(hh, table->hops, hop, next)
 	{
 		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
-		if (hop->is_learned && (oldest == NULL || hop->used_ms < oldest->used_ms))
+		if (hop->is_learned && hop->dependents == 0 && (oldest == NULL || hop->used_ms < oldest->used_ms))
 			oldest = hop;
 	}
 	pthread_mutex_unlock(&table->lock);
@@ -219,7 +237,7 @@ bool table_is_forgotten(struct table *table, const struct hop *hop, int64_t ttl_
 	bool is_forgotten;
 
 	pthread_mutex_lock(&table->lock);
-	is_forgotten = hop->is_learned && now_ms - hop->used_ms > ttl_ms;
+	is_forgotten = hop->is_learned && hop->dependents == 0 && now_ms - hop->used_ms > ttl_ms;
 	pthread_mutex_unlock(&table->lock);
 	return is_forgotten;
 }
@@ -255,29 +273,48 @@ static void replace_detail(struct hop *hop, const char *detail)
 	hop->detail = *detail != '\0' ? strdup(detail) : NULL;
 }
 
-bool table_record(struct table *table, struct hop *hop, const struct machine_policy *policy,
-	const struct findings *findings, struct hop_change *change)
+/* settle - see whether the hop is in another state now; the caller holds the lock */
+static void settle(struct hop *hop)
 {
-	const struct check *check;
-	enum reason reason_before;
-	bool is_changed;
+	const struct check *check = hop_worst(hop, NULL);
+	enum state state = check != NULL ? check->state : STATE_UNKNOWN;
+
+	if (state != hop->state)
+		hop->since = clock_wall();
+	hop->state = state;
+}
+
+/* settle_all - the hop, and those that depend on it */
+static void settle_all(struct table *table, struct hop *changed)
+{
+	struct hop *hop, *next;
+
+	settle(changed);
+	if (changed->dependents == 0)
+		return;
+	HASH_ITER(hh, table->hops, hop, next)
+	{
+		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
+		if (hop->base == changed)
+			settle(hop);
+	}
+}
+
+void table_record(struct table *table, struct hop *hop, const struct machine_policy *policy,
+	const struct findings *findings)
+{
+	enum state before;
 
 	pthread_mutex_lock(&table->lock);
-	check = hop_worst_check(hop);
-	change->from = check != NULL ? check->state : STATE_UNKNOWN;
-	reason_before = check != NULL ? check->reason : REASON_NONE;
+	before = hop_own_worst(hop) != NULL ? hop_own_worst(hop)->state : STATE_COUNT;
 	for (int i = 0; i < CHECK_COUNT; i++) {
 		if (!findings->has[i])
 			continue;
 		hop->has_check[i] = true;
 		(void)machine_apply(&hop->check[i], policy, &findings->outcome[i], findings->evidence_ms);
 	}
-	check = hop_worst_check(hop);
-	change->to = check != NULL ? check->state : STATE_UNKNOWN;
-	change->is_new_state = change->from != change->to;
-	is_changed = change->is_new_state || (check != NULL && check->reason != reason_before);
-	if (change->is_new_state)
-		hop->since = clock_wall();
+	if (hop_own_worst(hop) == NULL || hop_own_worst(hop)->state != before)
+		settle_all(table, hop);
 	replace_detail(hop, findings->detail);
 	hop->is_local = findings->is_local;
 	hop->latency_us = findings->latency_us;
@@ -289,7 +326,38 @@ bool table_record(struct table *table, struct hop *hop, const struct machine_pol
 	hop->results++;
 	news(table);
 	pthread_mutex_unlock(&table->lock);
+}
+
+bool table_take_change(struct table *table, struct hop *hop, struct hop_change *change)
+{
+	const struct check *check;
+	enum reason reason;
+	bool is_changed;
+
+	pthread_mutex_lock(&table->lock);
+	check = hop_worst(hop, NULL);
+	reason = check != NULL ? check->reason : REASON_NONE;
+	change->from = hop->reported;
+	change->to = check != NULL ? check->state : STATE_UNKNOWN;
+	change->is_new_state = change->from != change->to;
+	is_changed = change->is_new_state || reason != hop->reported_reason;
+	hop->reported = change->to;
+	hop->reported_reason = reason;
+	pthread_mutex_unlock(&table->lock);
 	return is_changed;
+}
+
+void table_each_dependent(struct table *table, struct hop *base,
+	void (*fn)(void *arg, struct hop *hop), void *arg)
+{
+	struct hop *hop, *next;
+
+	HASH_ITER(hh, table->hops, hop, next)
+	{
+		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
+		if (hop->base == base)
+			fn(arg, hop);
+	}
 }
 
 void table_view(struct table *table, const struct hop *hop, int64_t now_ms, struct hop_view *out)
@@ -337,6 +405,21 @@ bool hop_is_local(const struct hop *hop)
 	return hop->is_local;
 }
 
+bool hop_is_shown(const struct hop *hop)
+{
+	return hop->roles != 0;
+}
+
+struct hop *hop_base(const struct hop *hop)
+{
+	return hop->base;
+}
+
+unsigned hop_dependents(const struct hop *hop)
+{
+	return hop->dependents;
+}
+
 bool hop_is_learned(const struct hop *hop)
 {
 	return hop->is_learned;
@@ -344,7 +427,7 @@ bool hop_is_learned(const struct hop *hop)
 
 enum state hop_state(const struct hop *hop)
 {
-	const struct check *check = hop_worst_check(hop);
+	const struct check *check = hop_own_worst(hop);
 
 	return check != NULL ? check->state : STATE_UNKNOWN;
 }

@@ -71,8 +71,10 @@ struct table_observer {
 /* What table_put() is told of a hop. */
 struct hop_settings {
 	const char *name;
-	unsigned roles;	 /* bits of enum hop_role */
-	bool is_local;	 /* as far as the name tells; the first result knows better */
+	struct hop *base; /* its transport, shared with other hops; NULL: none */
+	bool is_probed;	  /* it has checks of its own, beside those of its transport */
+	unsigned roles;	  /* bits of enum hop_role; 0: only the base of others, and not shown */
+	bool is_local;	  /* as far as the name tells; the first result knows better */
 	int64_t interval_ms; /* after three of these without a result the hop is unknown */
 };
 
@@ -151,10 +153,17 @@ bool table_is_forgotten(struct table *table, const struct hop *hop, int64_t ttl_
 /* table_probe_begins - due_ms: when its result must be there at the latest */
 void table_probe_begins(struct table *table, struct hop *hop, int64_t now_ms, int64_t due_ms);
 
-/* table_record - take the findings of a probe in and wake those who wait; true when the state or the
- * reason of the hop changed, with *change filled */
-bool table_record(struct table *table, struct hop *hop, const struct machine_policy *policy,
-	const struct findings *findings, struct hop_change *change);
+/* table_record - take the findings of a probe in and wake those who wait */
+void table_record(struct table *table, struct hop *hop, const struct machine_policy *policy,
+	const struct findings *findings);
+
+/* table_take_change - did state or reason change since this was asked last?  What is recorded of a transport
+ * changes the hops that depend on it, too. */
+bool table_take_change(struct table *table, struct hop *hop, struct hop_change *change);
+
+/* table_each_dependent - call fn for every hop whose base this is; fn must not put or remove hops */
+void table_each_dependent(struct table *table, struct hop *base,
+	void (*fn)(void *arg, struct hop *hop), void *arg);
 
 /* table_next_wanted - take one hop that somebody wants a fresh result of, NULL: no more */
 struct hop *table_next_wanted(struct table *table);
@@ -167,10 +176,13 @@ void table_each(struct table *table, void (*fn)(void *arg, struct hop *hop), voi
 
 /* Plain accessors. */
 const char *hop_full_name(const struct hop *hop);
-bool hop_is_settled(const struct hop *hop);
+bool hop_is_settled(const struct hop *hop); /* its own checks */
 bool hop_is_local(const struct hop *hop);
 bool hop_is_learned(const struct hop *hop);
-enum state hop_state(const struct hop *hop);
+bool hop_is_shown(const struct hop *hop);
+unsigned hop_dependents(const struct hop *hop);
+struct hop *hop_base(const struct hop *hop);
+enum state hop_state(const struct hop *hop); /* of its own checks */
 void *hop_job(const struct hop *hop);
 void hop_set_job(struct hop *hop, void *job);
 

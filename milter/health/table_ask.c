@@ -19,7 +19,7 @@ struct hop *table_lookup(struct table *table, const char *name)
 	return hop;
 }
 
-const struct check *hop_worst_check(const struct hop *hop)
+const struct check *hop_own_worst(const struct hop *hop)
 {
 	const struct check *found = NULL;
 
@@ -29,9 +29,56 @@ const struct check *hop_worst_check(const struct hop *hop)
 	return found;
 }
 
+const struct check *hop_worst(const struct hop *hop, const struct hop **owner)
+{
+	/* A part that was never checked makes the whole unknown, unless the other is worse. */
+	static const struct check unchecked = {.state = STATE_UNKNOWN};
+	const struct check *own = hop_own_worst(hop), *base = NULL;
+
+	if (own == NULL && hop->is_probed)
+		own = &unchecked;
+	if (hop->base != NULL)
+		base = hop_own_worst(hop->base) != NULL ? hop_own_worst(hop->base) : &unchecked;
+	/* The transport comes first on the way. */
+	if (base != NULL && (own == NULL || base->state >= own->state)) {
+		if (owner != NULL)
+			*owner = hop->base;
+		return base;
+	}
+	if (owner != NULL)
+		*owner = hop;
+	return own;
+}
+
+static bool is_stale(const struct hop *hop, int64_t now_ms)
+{
+	const struct check *check = hop_own_worst(hop);
+
+	return check != NULL && machine_is_stale(check, hop->interval_ms, hop->due_ms, now_ms);
+}
+
+/* copy_checks - of the hop and of its transport, which has others */
+static void copy_checks(const struct hop *hop, struct hop_view *out)
+{
+	for (int i = 0; i < CHECK_COUNT; i++) {
+		const struct hop *owner =
+			!hop->has_check[i] && hop->base != NULL ? hop->base : hop;
+
+		out->has_check[i] = owner->has_check[i];
+		out->check[i] = owner->check[i];
+	}
+}
+
+/* source - the half of a hop that its latency and times are taken from */
+static const struct hop *source(const struct hop *hop)
+{
+	return hop->is_probed || hop->base == NULL ? hop : hop->base;
+}
+
 void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out)
 {
-	const struct check *check = hop_worst_check(hop);
+	const struct hop *owner = hop, *from = source(hop);
+	const struct check *check = hop_worst(hop, &owner);
 
 	(void)snprintf(out->name, sizeof out->name, "%s", hop->name);
 	out->roles = hop->roles;
@@ -39,14 +86,14 @@ void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out
 	out->is_learned = hop->is_learned;
 	out->state = check != NULL ? check->state : STATE_UNKNOWN;
 	out->reason = check != NULL ? check->reason : REASON_NONE;
-	(void)snprintf(out->detail, sizeof out->detail, "%s", hop->detail != NULL ? hop->detail : "");
+	(void)snprintf(out->detail, sizeof out->detail, "%s",
+		owner->detail != NULL ? owner->detail : "");
 	out->since = hop->since;
-	out->last_probe = hop->last_probe;
-	out->age_ms = hop->result_ms != 0 ? now_ms - hop->result_ms : -1;
-	out->latency_us = hop->latency_us;
-	memcpy(out->has_check, hop->has_check, sizeof out->has_check);
-	memcpy(out->check, hop->check, sizeof out->check);
-	if (check != NULL && machine_is_stale(check, hop->interval_ms, hop->due_ms, now_ms)) {
+	out->last_probe = from->last_probe;
+	out->age_ms = from->result_ms != 0 ? now_ms - from->result_ms : -1;
+	out->latency_us = from->latency_us;
+	copy_checks(hop, out);
+	if (is_stale(hop, now_ms) || (hop->base != NULL && is_stale(hop->base, now_ms))) {
 		out->state = STATE_UNKNOWN;
 		out->reason = REASON_NONE;
 		(void)snprintf(out->detail, sizeof out->detail, "no result for too long");
@@ -133,38 +180,61 @@ static void want(struct table *table, struct hop *hop, int64_t now_ms)
  * pass */
 static int64_t usable_age(const struct hop *hop, int64_t max_age_ms)
 {
-	const struct check *check = hop_worst_check(hop);
+	static const enum reason cheap[] = {REASON_CONNECTION_REFUSED, REASON_SOCKET_MISSING,
+		REASON_TRANSPORT_UNDEFINED, REASON_TRANSPORT_REFUSED};
+	const struct check *check = hop_own_worst(hop);
 
-	if (check != NULL && check->state == STATE_DOWN &&
-		(check->reason == REASON_CONNECTION_REFUSED ||
-			check->reason == REASON_SOCKET_MISSING))
-		return max_age_ms / 10;
+	for (size_t i = 0; i < sizeof cheap / sizeof *cheap; i++)
+		if (check != NULL && check->state == STATE_DOWN && check->reason == cheap[i])
+			return max_age_ms / 10;
 	return max_age_ms;
+}
+
+/* freshen - see to it that the hop's own checks are fresh; the caller holds lock and hop */
+static void freshen(struct table *table, struct hop *hop, const struct freshness *freshness)
+{
+	int64_t now_ms = clock_now_ms(), age_ms = INT64_MAX;
+	int64_t usable_ms = usable_age(hop, freshness->max_age_ms);
+
+	hop->used_ms = now_ms;
+	if (hop->result_ms != 0)
+		age_ms = now_ms - hop->result_ms;
+	if (hop->is_local && age_ms > usable_ms * 3 / 4)
+		want(table, hop, now_ms);
+	if (hop->is_local && age_ms > usable_ms)
+		wait_for_result(table, hop, freshness->max_wait_ms);
+}
+
+static void let_go(struct hop *hop)
+{
+	if (--hop->holds == 0 && hop->is_removed)
+		hop_free(hop);
 }
 
 bool table_ask(struct table *table, const char *name, const struct freshness *freshness,
 	struct hop_view *out)
 {
-	int64_t now_ms = clock_now_ms(), age_ms = INT64_MAX, usable_ms;
-	struct hop *hop;
+	struct hop *hop, *base;
 
 	pthread_mutex_lock(&table->lock);
-	hop = wait_for_hop(table, name, now_ms + freshness->max_wait_ms);
+	hop = wait_for_hop(table, name, clock_now_ms() + freshness->max_wait_ms);
 	if (hop == NULL) {
 		pthread_mutex_unlock(&table->lock);
 		return false;
 	}
-	hop->used_ms = now_ms;
-	if (hop->result_ms != 0)
-		age_ms = now_ms - hop->result_ms;
-	usable_ms = usable_age(hop, freshness->max_age_ms);
-	if (hop->is_local && age_ms > usable_ms * 3 / 4)
-		want(table, hop, now_ms);
-	if (hop->is_local && age_ms > usable_ms)
-		wait_for_result(table, hop, freshness->max_wait_ms);
+	base = hop->base;
+	hop->holds++;
+	if (base != NULL) {
+		base->holds++;
+		freshen(table, base, freshness);
+	}
+	if (hop->is_probed)
+		freshen(table, hop, freshness);
+	hop->used_ms = clock_now_ms();
 	table_fill_view(hop, clock_now_ms(), out);
-	if (hop->is_removed && hop->waiters == 0)
-		hop_free(hop);
+	if (base != NULL)
+		let_go(base);
+	let_go(hop);
 	pthread_mutex_unlock(&table->lock);
 	return true;
 }

@@ -17,6 +17,8 @@
 struct hop {
 	UT_hash_handle hh;
 	struct hop *prev, *next; /* among those wanted */
+	struct hop *base;	 /* its transport, NULL: it is one, or has none */
+	unsigned dependents;	 /* hops whose base this is */
 	char *name;
 	unsigned roles;
 	bool is_local;
@@ -24,6 +26,8 @@ struct hop {
 	bool is_marked;	 /* not put again since table_mark() */
 	bool is_removed; /* out of the hash, lives for its waiters */
 	bool is_wanted;	 /* somebody asks for a fresh result */
+	bool is_probed;	 /* has checks of its own, not only those of its base */
+	unsigned holds;	 /* threads that use it without the lock */
 	unsigned waiters;
 	uint64_t results; /* counts them, so that a waiter sees a new one */
 	int64_t interval_ms;
@@ -33,8 +37,11 @@ struct hop {
 	int64_t result_ms;
 	int64_t used_ms; /* last time mail asked */
 	int64_t latency_us;
-	time_t since;
+	time_t since;	     /* of this state: */
+	enum state state;    /* the worst of its checks, its transport's included */
 	time_t last_probe;
+	enum state reported; /* what the log was told last */
+	enum reason reported_reason;
 	char *detail;
 	bool has_check[CHECK_COUNT];
 	struct check check[CHECK_COUNT];
@@ -67,8 +74,12 @@ struct hop *table_lookup(struct table *table, const char *name);
 /* table_fill_view - the caller holds the lock */
 void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out);
 
-/* hop_worst_check - the check that decides about the hop, NULL when it has none */
-const struct check *hop_worst_check(const struct hop *hop);
+/* hop_own_worst - the worst of its own checks, NULL when it has none */
+const struct check *hop_own_worst(const struct hop *hop);
+
+/* hop_worst - the check that decides about the hop, its transport's included; *owner (may be NULL) is the hop that
+ * the check belongs to.  NULL when there is none. */
+const struct check *hop_worst(const struct hop *hop, const struct hop **owner);
 
 void hop_free(struct hop *hop);
 

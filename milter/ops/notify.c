@@ -31,6 +31,8 @@ static void dump_hop(void *arg, struct hop *hop)
 	struct hop_view view;
 	char since[CLOCK_UTC_BYTES];
 
+	if (!hop_is_shown(hop))
+		return;
 	table_view(arg, hop, clock_now_ms(), &view);
 	log_info("hop %s: %s since %s: %s%s%s", view.name, state_name(view.state),
 		clock_format_utc(since, view.since), cause(&view), *view.detail != '\0' ? ": " : "",

@@ -98,7 +98,7 @@ static void collect_hop(void *arg, struct hop *hop)
 	struct collect *collect = arg;
 	struct hop_view view;
 
-	if (!is_asked_for(collect->pattern, hop_full_name(hop)))
+	if (!hop_is_shown(hop) || !is_asked_for(collect->pattern, hop_full_name(hop)))
 		return;
 	table_view(collect->table, hop, clock_now_ms(), &view);
 	collect->count[view.state]++;

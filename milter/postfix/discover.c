@@ -13,9 +13,16 @@ struct walk {
 	void *arg;
 };
 
-/* Parameters with a value of the form "transport:nexthop" (postconf(5)). */
-static const char *const transport_parameters[] = {
-	"local_transport", "virtual_transport", "mailbox_transport", "fallback_transport"};
+/* Parameters with a value of the form "transport:nexthop" (postconf(5)), and the one that must not be empty for
+ * them to be used. */
+static const struct {
+	const char *name, *needs;
+} transport_parameters[] = {
+	{"local_transport", "mydestination"},
+	{"virtual_transport", "virtual_mailbox_domains"},
+	{"mailbox_transport", "mydestination"},
+	{"fallback_transport", "mydestination"},
+};
 
 static void add_filter(const struct walk *walk, const char *value, enum hop_role role)
 {
@@ -25,18 +32,21 @@ static void add_filter(const struct walk *walk, const char *value, enum hop_role
 		walk->fn(walk->arg, name, role);
 }
 
-/* add_transport - like a filter, but the part behind the colon may be missing */
+/* add_transport - as it is named on a route: a nexthop counts only where a server is behind it */
 static void add_transport(const struct walk *walk, const struct instance *instance,
 	const char *parameter)
 {
 	const char *value = instance_parameter(instance, parameter);
 	char transport[HOP_NAME_BYTES], name[HOP_NAME_BYTES];
+	const struct service *service;
 	const char *nexthop;
 
-	if (hop_split(value, transport, sizeof transport, &nexthop) && *nexthop != '\0' &&
-		transport_protocol(instance_transport(instance, transport), transport) !=
-			PROTOCOL_NONE &&
-		hop_name(name, transport, nexthop))
+	if (!hop_split(value, transport, sizeof transport, &nexthop) || is_no_hop(transport))
+		return;
+	service = instance_transport(instance, transport);
+	if (service != NULL && transport_protocol(service, transport) == PROTOCOL_NONE)
+		nexthop = "";
+	if (hop_name(name, transport, nexthop))
 		walk->fn(walk->arg, name, ROLE_TRANSPORT);
 }
 
@@ -50,7 +60,7 @@ static void add_relayhost(const struct walk *walk, const struct instance *instan
 
 	if (hop_split(instance_parameter(instance, parameter), transport, sizeof transport,
 			&nexthop) &&
-		hop_name(name, transport, relayhost))
+		!is_no_hop(transport) && hop_name(name, transport, relayhost))
 		walk->fn(walk->arg, name, ROLE_RELAYHOST);
 }
 
@@ -91,7 +101,8 @@ void site_each_hop(const struct site *site,
 		if (*instance_parameter(instance, "relay_domains") != '\0')
 			add_outgoing(&walk, instance, "relay_transport");
 		for (size_t p = 0; p < sizeof transport_parameters / sizeof *transport_parameters; p++)
-			add_transport(&walk, instance, transport_parameters[p]);
+			if (*instance_parameter(instance, transport_parameters[p].needs) != '\0')
+				add_transport(&walk, instance, transport_parameters[p].name);
 	}
 	site_origin(site, NULL, NULL, &local);
 	add_filter(&walk, local.content_filter, ROLE_CONTENT_FILTER);

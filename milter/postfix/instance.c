@@ -69,15 +69,16 @@ static void add_services(struct instance *instance, char *text)
 		char *field[FIELDS], *rest = NULL;
 		int count = 0;
 
-		for (char *cp = strtok_r(line, " \t", &rest); cp != NULL && count < FIELDS;
-			cp = strtok_r(NULL, " \t", &rest))
-			field[count++] = cp;
+		rest = line;
+		while (count < FIELDS && (field[count] = strsep(&rest, " \t")) != NULL)
+			if (*field[count] != '\0')
+				count++;
 		if (count < FIELDS)
 			continue;
 		instance->services = xrealloc(instance->services,
 			(instance->service_count + 1) * sizeof *instance->services);
 		instance->services[instance->service_count++] =
-			(struct service){field[0], field[1], field[COMMAND_FIELD]};
+			(struct service){field[0], field[1], field[COMMAND_FIELD], rest != NULL ? rest : ""};
 	}
 }
 
@@ -137,6 +138,23 @@ const struct service *instance_service(const struct instance *instance, const ch
 			strcmp(instance->services[i].type, type) == 0)
 			return &instance->services[i];
 	return NULL;
+}
+
+const struct service *instance_services(const struct instance *instance, size_t *count)
+{
+	*count = instance->service_count;
+	return instance->services;
+}
+
+bool service_is_agent(const struct service *service)
+{
+	static const char *const agents[] = {
+		"smtp", "lmtp", "local", "virtual", "pipe", "error", "discard"};
+
+	for (size_t i = 0; i < sizeof agents / sizeof *agents; i++)
+		if (strcmp(service->command, agents[i]) == 0)
+			return true;
+	return false;
 }
 
 const struct service *instance_transport(const struct instance *instance, const char *name)

@@ -19,6 +19,7 @@ struct service {
 	const char *name;    /* "smtp", "127.0.0.1:10025", "smtp-amavis" */
 	const char *type;    /* "inet", "unix", "pass", "fifo" */
 	const char *command; /* "smtpd", "smtp", "pipe" */
+	const char *arguments; /* what follows it, as postconf -M prints it */
 };
 
 struct networks;
@@ -50,6 +51,13 @@ const char *instance_parameter(const struct instance *instance, const char *name
 
 /* instance_transport - the service that qmgr(8) would use under that name, NULL: not in master.cf */
 const struct service *instance_transport(const struct instance *instance, const char *name);
+
+/* instance_services - all of master.cf */
+const struct service *instance_services(const struct instance *instance, size_t *count);
+
+/* service_is_agent - a delivery agent: it greets with delivery_request_protocol and logs nothing when one hangs
+ * up on it, which others do */
+bool service_is_agent(const struct service *service);
 
 /* service_parameter - of main.cf unless an -o option of the service says otherwise; *is_override
  * (may be NULL) tells which */

@@ -163,3 +163,45 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 	plan_addresses(&client, plan);
 	plan_depth(&client, plan);
 }
+
+bool site_base(const struct site *site, const char *hop, char name[HOP_NAME_BYTES])
+{
+	char transport[HOP_NAME_BYTES];
+	const char *nexthop;
+
+	return site->instance_count > 0 && hop_split(hop, transport, sizeof transport, &nexthop) &&
+	       strcmp(transport, PROXY_TRANSPORT) != 0 && hop_name(name, transport, "");
+}
+
+bool site_transport_plan(const struct site *site, const char *base, char transport[HOP_NAME_BYTES],
+	struct transport_plan *plan)
+{
+	struct client client = {.prefix = "smtp"};
+	const char *nexthop;
+
+	if (site->instance_count == 0 || !hop_split(base, transport, HOP_NAME_BYTES, &nexthop))
+		return false;
+	client.service = site_transport(site, transport, &client.instance);
+	if (client.service == NULL)
+		client.instance = site->instances[0];
+	else if (!service_is_agent(client.service))
+		return false;
+	*plan = (struct transport_plan){
+		.name = transport,
+		.directory = instance_directory(client.instance),
+		.queue_directory = instance_parameter(client.instance, "queue_directory"),
+		.command = client.service != NULL ? client.service->command : "",
+		.arguments = client.service != NULL ? client.service->arguments : "",
+		.mail_owner = instance_parameter(client.instance, "mail_owner"),
+		.bind4 = "",
+		.bind6 = "",
+	};
+	if (transport_protocol(client.service, transport) == PROTOCOL_NONE || client.service == NULL)
+		return true;
+	if (strcmp(client.service->command, "lmtp") == 0)
+		client.prefix = "lmtp";
+	plan->bind4 = parameter(&client, "bind_address");
+	plan->bind6 = parameter(&client, "bind_address6");
+	plan->is_bind_enforced = strcmp(parameter(&client, "bind_address_enforce"), "yes") == 0;
+	return true;
+}

@@ -85,7 +85,7 @@ size_t site_instances(const struct site *site)
 /* origin_local - pickup(8) is the service that takes the mail of sendmail(1) in */
 static void origin_local(const struct site *site, struct origin *out)
 {
-	static const struct service pickup = {"pickup", "unix", "pickup"};
+	static const struct service pickup = {"pickup", "unix", "pickup", ""};
 
 	out->is_local = true;
 	if (site->instance_count > 0) {
@@ -168,8 +168,7 @@ enum hop_protocol transport_protocol(const struct service *service, const char *
 	return strcmp(service->command, "lmtp") == 0 ? PROTOCOL_LMTP : PROTOCOL_NONE;
 }
 
-/* is_no_hop - transports that take mail nowhere */
-static bool is_no_hop(const char *mailer)
+bool is_no_hop(const char *mailer)
 {
 	return *mailer == '\0' || strcmp(mailer, "error") == 0 || strcmp(mailer, "discard") == 0 ||
 	       strcmp(mailer, "retry") == 0;

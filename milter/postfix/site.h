@@ -97,4 +97,25 @@ struct plan {
 /* site_plan - how a hop is probed: as Postfix would use it, and as our hop sections say */
 void site_plan(const struct site *site, const char *hop, struct plan *plan);
 
+/* What a transport itself needs. Strings belong to the site. */
+struct transport_plan {
+	const char *name;	     /* of the service */
+	const char *directory;	     /* config_directory of its instance */
+	const char *queue_directory;
+	const char *command;	     /* "smtp", "pipe"; "" when master.cf has no such service */
+	const char *arguments;
+	const char *mail_owner;
+	const char *bind4, *bind6; /* smtp_bind_address, smtp_bind_address6; "" when not set */
+	bool is_bind_enforced;	   /* smtp_bind_address_enforce */
+};
+
+/* site_base - the name of the hop that stands for the transport of a hop alone, "TRANSPORT:"; false when the hop has
+ * none that can be looked at: a before-queue filter, or no Postfix instance is known */
+bool site_base(const struct site *site, const char *hop, char name[HOP_NAME_BYTES]);
+
+/* site_transport_plan - what to look at for a base; false when the service is no delivery agent.  The name in plan
+ * is that in transport. */
+bool site_transport_plan(const struct site *site, const char *base, char transport[HOP_NAME_BYTES],
+	struct transport_plan *plan);
+
 #endif

@@ -12,11 +12,15 @@
 #include "base/log.h"
 #include "base/xmem.h"
 #include "probe/prober.h"
+#include "probe/transport.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
+
+/* A service that says nothing for so long may be dead. */
+enum { SILENCE_MS = 5000 };
 
 enum phase { PHASE_SLEEPING, PHASE_WAITING, PHASE_PROBING, PHASE_ENDING };
 
@@ -25,6 +29,7 @@ struct job {
 	struct hop *hop;
 	struct event *timer;
 	struct probe *probe;
+	struct transport_check *transport; /* of a base, NULL: a server is probed */
 	enum phase phase;
 	bool is_wanted;		 /* again, as soon as the connection has ended */
 	bool has_fallback, uses_native; /* as the plan of this probe had them */
@@ -35,6 +40,7 @@ struct sched {
 	struct event_base *base;
 	struct table *table;
 	struct prober *prober;
+	const struct opener *opener;
 	struct site *site;
 	struct event *wake; /* made active by any thread */
 	struct job *queue;
@@ -92,6 +98,19 @@ static void job_sleep(struct job *job)
 			     settings(job->sched)->jitter_percent));
 }
 
+/* report_change - tell about a hop that is shown */
+static void report_change(void *arg, struct hop *hop)
+{
+	struct sched *sched = arg;
+	struct hop_change change;
+	struct hop_view view;
+
+	if (!table_take_change(sched->table, hop, &change) || !hop_is_shown(hop))
+		return;
+	table_view(sched->table, hop, clock_now_ms(), &view);
+	sched->on_change(sched->arg, &view, &change);
+}
+
 /* record - every result of every probe goes through here */
 static void record(struct job *job, const struct findings *findings)
 {
@@ -101,13 +120,11 @@ static void record(struct job *job, const struct findings *findings)
 		.rise = findings->is_local ? 1 : settings(sched)->rise,
 		.fall = settings(sched)->fall,
 	};
-	struct hop_change change;
-	struct hop_view view;
 
-	if (!table_record(sched->table, job->hop, &policy, findings, &change))
-		return;
-	table_view(sched->table, job->hop, clock_now_ms(), &view);
-	sched->on_change(sched->arg, &view, &change);
+	table_record(sched->table, job->hop, &policy, findings);
+	report_change(sched, job->hop);
+	if (hop_dependents(job->hop) > 0)
+		table_each_dependent(sched->table, job->hop, report_change, sched);
 }
 
 /* record_without_probe - the answer was known before anything was sent */
@@ -140,9 +157,9 @@ static void soften(const struct job *job, struct findings *findings)
 			findings->outcome[i] = partial;
 }
 
-static void on_done(void *arg, const struct probe_result *result)
+/* record_result - of a server or a transport */
+static void record_result(struct job *job, const struct probe_result *result)
 {
-	struct job *job = arg;
 	struct findings findings = {
 		.detail = result->detail,
 		.latency_us = result->latency_us,
@@ -153,8 +170,15 @@ static void on_done(void *arg, const struct probe_result *result)
 	memcpy(findings.has, result->has, sizeof findings.has);
 	memcpy(findings.outcome, result->outcome, sizeof findings.outcome);
 	soften(job, &findings);
-	job->phase = PHASE_ENDING;
 	record(job, &findings);
+}
+
+static void on_done(void *arg, const struct probe_result *result)
+{
+	struct job *job = arg;
+
+	job->phase = PHASE_ENDING;
+	record_result(job, result);
 }
 
 /* fill_places - start those that wait, as far as there is room; one may need none */
@@ -177,6 +201,22 @@ static void on_released(void *arg)
 	job->probe = NULL;
 	sched->in_flight--;
 	job_sleep(job);
+	fill_places(sched);
+}
+
+/* on_transport - the result of a run, or what a parked connection brought by itself */
+static void on_transport(void *arg, const struct probe_result *result)
+{
+	struct job *job = arg;
+	struct sched *sched = job->sched;
+
+	if (job->phase == PHASE_PROBING) {
+		job->phase = PHASE_SLEEPING;
+		sched->in_flight--;
+	}
+	record_result(job, result);
+	if (job->phase == PHASE_SLEEPING)
+		job_sleep(job);
 	fill_places(sched);
 }
 
@@ -221,6 +261,24 @@ static void job_probe(struct job *job, const struct plan *plan)
 	table_probe_begins(sched->table, job->hop, now_ms, now_ms + prober_limit_ms(&request));
 }
 
+/* job_check_transport - start a look at the transport now */
+static void job_check_transport(struct job *job)
+{
+	struct sched *sched = job->sched;
+	char name[HOP_NAME_BYTES];
+	struct transport_plan plan;
+	int64_t timeout_ms = settings(sched)->reply_timeout_ms, now_ms = clock_now_ms();
+
+	if (!site_transport_plan(sched->site, hop_full_name(job->hop), name, &plan))
+		return;
+	if (timeout_ms > SILENCE_MS)
+		timeout_ms = SILENCE_MS;
+	job->phase = PHASE_PROBING;
+	sched->in_flight++;
+	table_probe_begins(sched->table, job->hop, now_ms, now_ms + 2 * timeout_ms);
+	transport_check_run(job->transport, &plan, timeout_ms);
+}
+
 static void job_free(struct job *job)
 {
 	if (job->phase == PHASE_WAITING)
@@ -228,7 +286,10 @@ static void job_free(struct job *job)
 	if (job->probe != NULL) {
 		prober_cancel(job->probe);
 		job->sched->in_flight--;
+	} else if (job->phase == PHASE_PROBING) {
+		job->sched->in_flight--;
 	}
+	transport_check_free(job->transport);
 	event_free(job->timer);
 	free(job);
 }
@@ -236,9 +297,16 @@ static void job_free(struct job *job)
 /* forget - the hop and its job */
 static void forget(struct sched *sched, struct hop *hop)
 {
+	struct hop *base = hop_base(hop);
+
 	log_debug("hop %s: not probed any more", hop_full_name(hop));
-	job_free(hop_job(hop));
+	if (hop_job(hop) != NULL)
+		job_free(hop_job(hop));
 	table_remove(sched->table, hop);
+	if (base != NULL && hop_dependents(base) == 0 && !hop_is_shown(base)) {
+		job_free(hop_job(base));
+		table_remove(sched->table, base);
+	}
 	fill_places(sched);
 }
 
@@ -258,6 +326,10 @@ static void job_begin(struct job *job)
 	if (sched->in_flight >= settings(sched)->concurrency) {
 		job->phase = PHASE_WAITING;
 		DL_APPEND(sched->queue, job);
+		return;
+	}
+	if (job->transport != NULL) {
+		job_check_transport(job);
 		return;
 	}
 	site_plan(sched->site, hop_full_name(job->hop), &plan);
@@ -284,7 +356,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 /* adopt - see to it that the hop is probed, from now on */
-static void adopt(struct sched *sched, struct hop *hop)
+static void adopt(struct sched *sched, struct hop *hop, bool is_base)
 {
 	struct job *job = hop_job(hop);
 
@@ -294,7 +366,10 @@ static void adopt(struct sched *sched, struct hop *hop)
 	job->sched = sched;
 	job->hop = hop;
 	job->timer = evtimer_new(sched->base, on_timer, job);
-	if (job->timer == NULL) {
+	if (is_base)
+		job->transport =
+			transport_check_new(sched->base, sched->opener, on_transport, job);
+	if (job->timer == NULL || (is_base && job->transport == NULL)) {
 		log_errx("out of memory");
 		abort();
 	}
@@ -302,23 +377,64 @@ static void adopt(struct sched *sched, struct hop *hop)
 	job_begin(job);
 }
 
-/* take_in - put a hop into the table if there is something to probe */
-static void take_in(struct sched *sched, const char *name, enum hop_role role,
-	struct hop *(*put)(struct table *, const struct hop_settings *, int64_t))
+typedef struct hop *put_fn(struct table *table, const struct hop_settings *settings, int64_t now_ms);
+
+/* longest_sleep - so that sleeping does not look stale */
+static int64_t longest_sleep(const struct sched *sched, const char *name)
 {
+	struct conf_hop_settings hop;
+
+	conf_hop_settings(site_conf(sched->site), name, &hop);
+	return hop.interval_ms > settings(sched)->down_interval_ms
+		       ? hop.interval_ms
+		       : settings(sched)->down_interval_ms;
+}
+
+/* take_in_base - put the transport of a hop into the table; NULL when it has none */
+static struct hop *take_in_base(struct sched *sched, const char *name, enum hop_role role,
+	put_fn *put)
+{
+	char base_name[HOP_NAME_BYTES];
+	struct hop *base;
+
+	if (!site_base(sched->site, name, base_name))
+		return NULL;
+	const struct hop_settings settings = {
+		.name = base_name,
+		.is_probed = true,
+		.is_local = true,
+		.roles = strcmp(base_name, name) == 0 ? role : 0,
+		.interval_ms = longest_sleep(sched, base_name),
+	};
+
+	base = put(sched->table, &settings, clock_now_ms());
+	adopt(sched, base, true);
+	return base;
+}
+
+/* take_in - put a hop into the table if there is something to look at */
+static void take_in(struct sched *sched, const char *name, enum hop_role role, put_fn *put)
+{
+	struct hop *base = take_in_base(sched, name, role, put), *hop;
 	struct plan plan;
 
+	if (base != NULL && strcmp(hop_full_name(base), name) == 0)
+		return;
 	site_plan(sched->site, name, &plan);
-	if (plan.kind != PLAN_NOTHING) {
-		const struct hop_settings hop = {name, role,
-			plan.kind == PLAN_INVALID || hop_target_is_local(&plan.target),
-			/* The longest that it may sleep, so that sleeping does not look stale. */
-			plan.interval_ms > settings(sched)->down_interval_ms
-				? plan.interval_ms
-				: settings(sched)->down_interval_ms};
+	if (base == NULL && plan.kind == PLAN_NOTHING)
+		return;
+	const struct hop_settings settings = {
+		.name = name,
+		.base = base,
+		.is_probed = plan.kind != PLAN_NOTHING,
+		.is_local = plan.kind != PLAN_SERVER || hop_target_is_local(&plan.target),
+		.roles = role,
+		.interval_ms = longest_sleep(sched, name),
+	};
 
-		adopt(sched, put(sched->table, &hop, clock_now_ms()));
-	}
+	hop = put(sched->table, &settings, clock_now_ms());
+	if (settings.is_probed)
+		adopt(sched, hop, false);
 }
 
 /* put_configured - called for each hop that configuration names */
@@ -342,17 +458,21 @@ static void learn(struct sched *sched, const char *name, enum hop_role role)
 	take_in(sched, name, role, table_put_learned);
 }
 
-/* is_gone - of what was not put again: learned hops stay as long as there is something to probe */
+/* is_gone - of what was not put again: learned hops stay as long as there is something to look at */
 static bool is_gone(void *arg, struct hop *hop)
 {
 	struct sched *sched = arg;
+	char base_name[HOP_NAME_BYTES];
 	struct plan plan;
 
 	site_plan(sched->site, hop_full_name(hop), &plan);
-	if (hop_is_learned(hop) && plan.kind != PLAN_NOTHING)
+	if (hop_is_learned(hop) && hop_is_shown(hop) &&
+		(plan.kind != PLAN_NOTHING ||
+			site_base(sched->site, hop_full_name(hop), base_name)))
 		return false;
 	log_debug("hop %s: not configured any more", hop_full_name(hop));
-	job_free(hop_job(hop));
+	if (hop_job(hop) != NULL)
+		job_free(hop_job(hop));
 	return true;
 }
 
@@ -363,7 +483,7 @@ static void rearm(void *arg, struct hop *hop)
 	struct timeval now, due, rearmed, left;
 
 	(void)arg;
-	if (job->phase != PHASE_SLEEPING || !evtimer_pending(job->timer, &due))
+	if (job == NULL || job->phase != PHASE_SLEEPING || !evtimer_pending(job->timer, &due))
 		return;
 	job_sleep(job);
 	if (!evtimer_pending(job->timer, &rearmed) || !evutil_timercmp(&due, &rearmed, <))
@@ -412,14 +532,15 @@ static void wake(void *arg)
 	event_active(sched->wake, 0, 0);
 }
 
-struct sched *sched_new(
-	struct event_base *base, struct table *table, sched_change_fn *on_change, void *arg)
+struct sched *sched_new(struct event_base *base, struct table *table, const struct opener *opener,
+	sched_change_fn *on_change, void *arg)
 {
 	struct sched *sched = xcalloc(1, sizeof *sched);
 	const struct table_observer observer = {wake, sched};
 
 	sched->base = base;
 	sched->table = table;
+	sched->opener = opener;
 	sched->on_change = on_change;
 	sched->arg = arg;
 	sched->prober = prober_new(base);
@@ -435,7 +556,8 @@ struct sched *sched_new(
 static void end_job(void *arg, struct hop *hop)
 {
 	(void)arg;
-	job_free(hop_job(hop));
+	if (hop_job(hop) != NULL)
+		job_free(hop_job(hop));
 	hop_set_job(hop, NULL);
 }
 

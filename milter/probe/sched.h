@@ -12,6 +12,7 @@
 
 #include "health/table.h"
 #include "postfix/site.h"
+#include "probe/opener.h"
 
 #include <event2/event.h>
 
@@ -22,9 +23,9 @@ typedef void sched_change_fn(void *arg, const struct hop_view *view,
 	const struct hop_change *change);
 
 /* sched_new - NULL with errno set when the resolver or events cannot be had.  Registers itself as the
- * table's observer; base and table must outlive it. */
-struct sched *sched_new(struct event_base *base, struct table *table, sched_change_fn *on_change,
-	void *arg);
+ * table's observer; base, table and opener must outlive it. */
+struct sched *sched_new(struct event_base *base, struct table *table, const struct opener *opener,
+	sched_change_fn *on_change, void *arg);
 
 /* sched_free - cancels every probe under way */
 void sched_free(struct sched *sched);

@@ -102,12 +102,13 @@ static bool ask(const struct message *message, struct table *table, const struct
 {
 	const struct conf_probe *probe = &site_conf(message->site)->probe;
 	const struct freshness freshness = {probe->max_age_ms, probe->max_wait_ms};
+	char base[HOP_NAME_BYTES];
 	struct plan plan;
 
 	if (table_ask(table, leg->name, &freshness, hop))
 		return true;
 	site_plan(message->site, leg->name, &plan);
-	if (plan.kind == PLAN_NOTHING)
+	if (plan.kind == PLAN_NOTHING && !site_base(message->site, leg->name, base))
 		return false;
 	table_learn(table, leg->name, leg->role);
 	return table_ask(table, leg->name, &freshness, hop);

@@ -9,6 +9,7 @@
 #include "base/sockpath.h"
 #include "suite.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -110,48 +111,69 @@ START_TEST(a_pattern_of_many_stars_costs_little)
 }
 END_TEST
 
-START_TEST(messages_come_whole_however_they_are_cut)
+START_TEST(messages_come_whole_with_their_descriptors)
 {
-	struct channel_input input = {0};
-	enum channel_type type;
-	size_t bytes, large = 1 << 20;
-	char *payload, *block = malloc(large);
-	int fds[2], count = 0;
-	pid_t child;
+	struct channel_message message;
+	int fds[2], pipe_fds[2];
+	char byte = 'x';
 
-	memset(block, 'x', large);
 	ck_assert(channel_pair(fds));
-	child = fork();
-	if (child == 0) {
-		bool is_sent = channel_send(fds[1], CHANNEL_READY, NULL, 0) &&
-			       channel_send(fds[1], CHANNEL_RELOAD, block, large) &&
-			       channel_send(fds[1], CHANNEL_STOP, "ab", 2);
-
-		_exit(is_sent ? 0 : 1);
-	}
+	ck_assert_int_eq(pipe(pipe_fds), 0);
+	ck_assert_int_eq(channel_receive(fds[0], &message), CHANNEL_NOTHING);
+	ck_assert(channel_send(fds[1], CHANNEL_OPENED, "ab", 2, pipe_fds[1], 0));
+	ck_assert(channel_send(fds[1], CHANNEL_STOP, NULL, 0, -1, 0));
+	close(pipe_fds[1]);
+	ck_assert_int_eq(channel_receive(fds[0], &message), CHANNEL_GOT);
+	ck_assert_int_eq(message.type, CHANNEL_OPENED);
+	ck_assert_uint_eq(message.bytes, 2);
+	ck_assert_int_eq(write(message.fd, &byte, 1), 1);
+	close(message.fd);
+	ck_assert_int_eq(read(pipe_fds[0], &byte, 1), 1);
+	ck_assert_int_eq(channel_receive(fds[0], &message), CHANNEL_GOT);
+	ck_assert_int_eq(message.type, CHANNEL_STOP);
+	ck_assert_int_eq(message.fd, -1);
 	close(fds[1]);
-	while (channel_fill(fds[0], &input))
-		while (channel_next(&input, &type, &payload, &bytes)) {
-			count++;
-			ck_assert_uint_eq(bytes, count == 1 ? 0 : count == 2 ? large : 2);
-			ck_assert(count != 2 || memcmp(payload, block, large) == 0);
-			ck_assert(count != 3 || strcmp(payload, "ab") == 0);
-			free(payload);
-		}
-	ck_assert_int_eq(count, 3);
+	ck_assert_int_eq(channel_receive(fds[0], &message), CHANNEL_GONE);
 	close(fds[0]);
-	free(block);
-	free(input.buffer);
+	close(pipe_fds[0]);
 }
 END_TEST
 
-START_TEST(a_gone_reader_is_an_error_not_a_signal)
+START_TEST(a_block_of_any_size_comes_whole)
+{
+	const size_t sizes[] = {0, 1, 3 << 20};
+	struct channel_message message;
+	int fds[2];
+
+	ck_assert(channel_pair(fds));
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		char *block = calloc(1, sizes[i] + 1), *found;
+		size_t bytes;
+
+		memset(block, 'y', sizes[i]);
+		ck_assert(channel_send_block(fds[1], CHANNEL_RELOAD, block, sizes[i], 0));
+		ck_assert_int_eq(channel_receive(fds[0], &message), CHANNEL_GOT);
+		found = channel_block(&message, &bytes);
+		ck_assert_uint_eq(bytes, sizes[i]);
+		ck_assert_int_eq(memcmp(found, block, sizes[i] + 1), 0);
+		free(found);
+		free(block);
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(a_full_channel_and_a_gone_reader_are_errors_not_signals)
 {
 	int fds[2];
 
 	ck_assert(channel_pair(fds));
+	while (channel_send(fds[1], CHANNEL_READY, directory, sizeof directory, -1, 0))
+		;
+	ck_assert_int_eq(errno, EAGAIN);
 	close(fds[0]);
-	ck_assert(!channel_send(fds[1], CHANNEL_READY, NULL, 0));
+	ck_assert(!channel_send(fds[1], CHANNEL_READY, NULL, 0, -1, 0));
 	close(fds[1]);
 }
 END_TEST
@@ -261,8 +283,9 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, loopback_is_known);
 	tcase_add_test(tcase, patterns_know_stars_and_question_marks_only);
 	tcase_add_test(tcase, a_pattern_of_many_stars_costs_little);
-	tcase_add_test(tcase, messages_come_whole_however_they_are_cut);
-	tcase_add_test(tcase, a_gone_reader_is_an_error_not_a_signal);
+	tcase_add_test(tcase, messages_come_whole_with_their_descriptors);
+	tcase_add_test(tcase, a_block_of_any_size_comes_whole);
+	tcase_add_test(tcase, a_full_channel_and_a_gone_reader_are_errors_not_signals);
 	tcase_add_test(tcase, output_of_a_program_is_captured);
 	tcase_add_test(tcase, a_program_that_fails_is_quoted);
 	tcase_add_test(tcase, a_socket_gets_its_directory_and_mode);

@@ -18,6 +18,8 @@ static const char main_cf[] = "myhostname = mx.example.com\n"
 			      "relay_transport = relay\n"
 			      "local_transport = local:mx.example.com\n"
 			      "virtual_transport = lmtp:unix:private/dovecot-lmtp\n"
+			      "mydestination = mx.example.com\n"
+			      "virtual_mailbox_domains = example.com\n"
 			      "mailbox_transport = \n"
 			      "fallback_transport = \n"
 			      "smtpd_proxy_filter = \n"
@@ -44,7 +46,8 @@ static const char master_cf[] = "smtp inet n - y - 1 postscreen\n"
 				"hosts unix - - y - - smtp\n"
 				"lmtp unix - - y - - lmtp\n"
 				"local unix - n n - - local\n"
-				"dovecot unix - n n - - pipe\n"
+				"dovecot unix - n n - - pipe flags=DRhu user=vmail:vmail "
+				"argv=/usr/lib/lda -d { a b }\n"
 				"smtp-amavis unix - - y - 2 smtp\n";
 static const char options[] = "127.0.0.1:10025/inet/content_filter = \n"
 			      "127.0.0.1:10025/inet/mynetworks = 127.0.0.0/8\n"
@@ -283,6 +286,39 @@ START_TEST(what_has_no_server_of_its_own_is_not_probed)
 }
 END_TEST
 
+START_TEST(a_transport_is_shared_by_the_hops_that_use_it)
+{
+	char name[HOP_NAME_BYTES], transport[HOP_NAME_BYTES];
+	struct transport_plan plan;
+
+	ck_assert(site_base(site, "smtps-out:[192.0.2.5]:465", name));
+	ck_assert_str_eq(name, "smtps-out:");
+	ck_assert(site_transport_plan(site, name, transport, &plan));
+	ck_assert_str_eq(plan.name, "smtps-out");
+	ck_assert_str_eq(plan.command, "smtp");
+	ck_assert_str_eq(plan.bind4, "192.0.2.9");
+	ck_assert_str_eq(plan.directory, "/etc/postfix");
+	ck_assert_str_eq(plan.queue_directory, "/var/spool/postfix");
+	/* One that master.cf does not have is looked at all the same: that is its fault. */
+	ck_assert(site_transport_plan(site, "plesk-192.0.2.10-:", transport, &plan));
+	ck_assert_str_eq(plan.command, "");
+	/* A before-queue filter has no transport, and pickup(8) is no delivery agent. */
+	ck_assert(!site_base(site, "smtpd_proxy_filter:127.0.0.1:10030", name));
+	ck_assert(!site_transport_plan(site, "pickup:", transport, &plan));
+}
+END_TEST
+
+START_TEST(arguments_of_services_are_kept_as_they_are)
+{
+	char transport[HOP_NAME_BYTES];
+	struct transport_plan plan;
+
+	ck_assert(site_transport_plan(site, "dovecot:", transport, &plan));
+	ck_assert_str_eq(plan.command, "pipe");
+	ck_assert_str_eq(plan.arguments, "flags=DRhu user=vmail:vmail argv=/usr/lib/lda -d { a b }");
+}
+END_TEST
+
 static void append(void *arg, const char *name, enum hop_role role)
 {
 	char *list = arg;
@@ -301,7 +337,9 @@ START_TEST(every_hop_that_configuration_names_is_found)
 	ck_assert_ptr_nonnull(strstr(list, "smtpd_proxy_filter:127.0.0.1:10030=proxy-filter\n"));
 	ck_assert_ptr_nonnull(strstr(list, "smtp:[relay.example.net]:587=relayhost\n"));
 	ck_assert_ptr_nonnull(strstr(list, "lmtp:unix:private/dovecot-lmtp=transport\n"));
-	ck_assert_ptr_null(strstr(list, "local"));
+	ck_assert_ptr_nonnull(strstr(list, "local:=transport\n"));
+	/* Nothing is relayed to, so relay_transport is not on any route. */
+	ck_assert_ptr_null(strstr(list, "relay:"));
 }
 END_TEST
 
@@ -340,6 +378,8 @@ static void add(TCase *tcase)
 		(int)(sizeof routes / sizeof *routes));
 	tcase_add_test(tcase, plans_say_what_the_transport_itself_would_do);
 	tcase_add_test(tcase, what_has_no_server_of_its_own_is_not_probed);
+	tcase_add_test(tcase, a_transport_is_shared_by_the_hops_that_use_it);
+	tcase_add_test(tcase, arguments_of_services_are_kept_as_they_are);
 	tcase_add_test(tcase, every_hop_that_configuration_names_is_found);
 	tcase_add_test(tcase, postconf_survives_packing_and_damage_is_noticed);
 }

@@ -52,7 +52,11 @@ static void teardown(void)
 
 static struct hop *put(const char *hop, bool is_local)
 {
-	const struct hop_settings settings = {hop, ROLE_CONTENT_FILTER, is_local, 10000};
+	const struct hop_settings settings = {.name = hop,
+		.is_probed = true,
+		.roles = ROLE_CONTENT_FILTER,
+		.is_local = is_local,
+		.interval_ms = 10000};
 
 	return table_put(table, &settings, clock_now_ms());
 }
@@ -69,7 +73,8 @@ static bool record(struct hop *hop, enum reason reason, int64_t age_ms)
 	findings.has[CHECK_SERVER] = true;
 	findings.outcome[CHECK_SERVER] =
 		(struct outcome){reason, reason_severity(reason), reason != REASON_NONE};
-	return table_record(table, hop, &policy, &findings, &change);
+	table_record(table, hop, &policy, &findings);
+	return table_take_change(table, hop, &change);
 }
 
 struct asker {
@@ -294,7 +299,8 @@ START_TEST(the_worst_check_is_the_state_of_the_hop)
 	findings.has[CHECK_RESOLVE] = findings.has[CHECK_SERVER] = true;
 	findings.outcome[CHECK_RESOLVE] = (struct outcome){REASON_NONE, SEVERITY_NONE, false};
 	findings.outcome[CHECK_SERVER] = (struct outcome){REASON_SLOW, SEVERITY_DEGRADED, false};
-	ck_assert(table_record(table, hop, &policy, &findings, &change));
+	table_record(table, hop, &policy, &findings);
+	ck_assert(table_take_change(table, hop, &change));
 	ck_assert(change.is_new_state);
 	ck_assert_int_eq(change.to, STATE_DEGRADED);
 	table_view(table, hop, clock_now_ms(), &view);
@@ -328,7 +334,8 @@ END_TEST
 
 START_TEST(roles_add_up_and_begin_anew_with_a_reload)
 {
-	struct hop_settings settings = {name, ROLE_CONTENT_FILTER, true, 10000};
+	struct hop_settings settings = {
+		.name = name, .roles = ROLE_CONTENT_FILTER, .interval_ms = 10000};
 	struct hop_view view;
 
 	table_put(table, &settings, 1);
@@ -345,7 +352,8 @@ END_TEST
 
 START_TEST(the_least_recently_used_learned_hop_is_the_oldest)
 {
-	struct hop_settings settings = {"smtp:[a]", ROLE_TRANSPORT, false, 10000};
+	struct hop_settings settings = {
+		.name = "smtp:[a]", .roles = ROLE_TRANSPORT, .interval_ms = 10000};
 
 	ck_assert_ptr_null(table_oldest_learned(table));
 	put(name, true);

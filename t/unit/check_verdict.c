@@ -173,15 +173,15 @@ static void teardown(void)
 static void set(const char *name, enum reason reason)
 {
 	const struct machine_policy policy = {1, 1};
-	const struct hop_settings settings = {name, ROLE_TRANSPORT, false, 10000};
+	const struct hop_settings settings = {
+		.name = name, .is_probed = true, .roles = ROLE_TRANSPORT, .interval_ms = 10000};
 	struct hop *hop = table_put(table, &settings, clock_now_ms());
 	struct findings findings = {.detail = "", .latency_us = -1, .evidence_ms = clock_now_ms()};
-	struct hop_change change;
 
 	findings.has[CHECK_SERVER] = true;
 	findings.outcome[CHECK_SERVER] =
 		(struct outcome){reason, reason_severity(reason), true};
-	table_record(table, hop, &policy, &findings, &change);
+	table_record(table, hop, &policy, &findings);
 }
 
 static struct facts stranger(const char *mailer, const char *nexthop)

@@ -46,11 +46,11 @@ class Scene:
         self.port = self.postfix.port
 
     def start(self):
-        """Start the milter, then Postfix."""
+        """Start Postfix, then the milter."""
         self.postfix.prepare()
+        self.postfix.start()
         self.milter.start()
         self.milter.wait_sockets()
-        self.postfix.start()
         return self
 
     def send(self, recipients=None, who="other", **kwargs):
@@ -69,7 +69,7 @@ class Scene:
         return wait_until(lambda: sink.find(sent.ident), timeout, f"{sent.ident} at the sink")
 
     def must_refuse(self, hop, reason, code, role, text, recipients=None):
-        """Every kind of client is refused at RCPT with the words of INTERFACE.md."""
+        """Every kind of client is refused at RCPT with the words that the manual promises."""
         first = self.send(recipients)
         assert first.refusal == brief(code, role, text), first
         seen = self.milter.hop(hop)

@@ -1,0 +1,374 @@
+/*
+ * tables - the transports and nexthops that Postfix's look-up tables name
+ *
+ * Values are split as maps_create() of Postfix splits them and read as trivial-rewrite(8) and
+ * local(8) read them, so that a hop found here is one that mail can take.  What postmap(1) lists
+ * depends on the type of the table alone: only some types have a "sequence" operation, and
+ * proxymap(8) has none. Types that hold their one or few values in plain sight (static, randmap)
+ * are turned into an inline table with the same values, which postmap(1) can list.
+ */
+#include "postfix/tables.h"
+
+#include "base/xmem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <uthash.h>
+
+#define SEPARATORS ", \t\r\n"
+
+enum { NESTING_LIMIT = 16 };
+
+/*
+ * Parameters of postconf(5) that name hops by address, and nothing else that does:
+ *
+ *   transport_maps                            by recipient, for all mail
+ *   sender_dependent_default_transport_maps   by sender, instead of default_transport
+ *   sender_dependent_relayhost_maps           by sender, instead of relayhost
+ *   mailbox_transport_maps                    by user, local(8) hands over to it
+ *   fallback_transport_maps                   by user unknown to local(8)
+ *
+ * local(8) has no use for an empty transport and takes a word without a colon for one, which is the
+ * syntax of a default transport.  Left out: address_verify_*_maps (only probes of verify(8) go
+ * there, and by default they are the tables above), access(5) and header_checks(5) tables (FILTER
+ * actions among others, in parameters of any name), mailbox_command_maps (commands),
+ * smtpd_milter_maps (milters).
+ */
+static const struct table_parameter parameters[] = {
+	{"transport_maps", TABLE_TRANSPORT},
+	{"sender_dependent_default_transport_maps", TABLE_DEFAULT_TRANSPORT},
+	{"sender_dependent_relayhost_maps", TABLE_RELAYHOST},
+	{"mailbox_transport_maps", TABLE_DEFAULT_TRANSPORT},
+	{"fallback_transport_maps", TABLE_DEFAULT_TRANSPORT},
+	{NULL, TABLE_TRANSPORT},
+};
+
+/* Types whose content is a file.  Postfix's cdb has no "sequence"; dbm and sdbm are two files each,
+ * written together.  Others (SQL, LDAP, socketmap, tcp, memcache, ...) change without a file. */
+static const struct {
+	const char *type, *suffix;
+	bool is_listable;
+} file_types[] = {
+	{"hash", ".db", true},
+	{"btree", ".db", true},
+	{"lmdb", ".lmdb", true},
+	{"texthash", "", true},
+	{"dbm", ".pag", true},
+	{"sdbm", ".pag", true},
+	{"cdb", ".cdb", false},
+	{"cidr", "", false},
+	{"pcre", "", false},
+	{"regexp", "", false},
+};
+
+/* Transports that end the matter (error(8), discard(8)): no hop. */
+static const char *const no_hops[] = {"error", "retry", "discard"};
+
+struct list {
+	struct table_reference *item;
+	size_t count;
+};
+
+/* A piece of a text. */
+struct word {
+	const char *at;
+	size_t length;
+};
+
+/* What becomes of a table's values. */
+enum use {
+	USE_VALUES, /* they are the result */
+	USE_KEYS,   /* they are looked up in the next table of a pipemap */
+};
+
+const struct table_parameter *tables_parameters(void)
+{
+	return parameters;
+}
+
+/* next_word - take one off the front; separators inside braces do not count (mystrtokq() of
+ * Postfix) */
+static bool next_word(struct word *rest, struct word *out)
+{
+	size_t at = 0, level = 0;
+
+	while (at < rest->length && strchr(SEPARATORS, rest->at[at]) != NULL)
+		at++;
+	out->at = rest->at + at;
+	for (; at < rest->length; at++) {
+		if (rest->at[at] == '{')
+			level++;
+		else if (level > 0 && rest->at[at] == '}')
+			level--;
+		else if (level == 0 && strchr(SEPARATORS, rest->at[at]) != NULL)
+			break;
+	}
+	out->length = (size_t)(rest->at + at - out->at);
+	rest->at += at;
+	rest->length -= at;
+	return out->length > 0;
+}
+
+/* is_balanced - every brace has its partner */
+static bool is_balanced(const struct word *word)
+{
+	size_t level = 0;
+
+	for (size_t i = 0; i < word->length; i++) {
+		if (word->at[i] == '{')
+			level++;
+		else if (word->at[i] == '}' && level-- == 0)
+			return false;
+	}
+	return level == 0;
+}
+
+/* take_braces - "{text}" becomes "text"; false when the first brace does not end at the last */
+static bool take_braces(struct word *word)
+{
+	struct word inner = {word->at + 1, word->length - 2};
+
+	if (word->length < 2 || word->at[0] != '{' || word->at[word->length - 1] != '}' ||
+		!is_balanced(&inner))
+		return false;
+	*word = inner;
+	return true;
+}
+
+/* take_type - take "type:" off the front, when something is behind it */
+static bool take_type(struct word *word, const char *type)
+{
+	size_t length = strlen(type);
+
+	if (word->length <= length + 1 || word->at[length] != ':' ||
+		strncmp(word->at, type, length) != 0)
+		return false;
+	word->at += length + 1;
+	word->length -= length + 1;
+	return true;
+}
+
+static struct table_reference *new_reference(struct list *list, char *text)
+{
+	struct table_reference *reference;
+
+	list->item = xrealloc(list->item, (list->count + 1) * sizeof *list->item);
+	reference = &list->item[list->count++];
+	*reference = (struct table_reference){.text = text};
+	return reference;
+}
+
+/* add_table - one that has no members.  A path that is not absolute is one below queue_directory
+ * for Postfix, and another one for postmap(1): that is not listed. */
+static void add_table(struct list *list, const struct word *word, enum use use)
+{
+	struct table_reference *reference = new_reference(list, xstrndup(word->at, word->length));
+
+	for (size_t i = 0; i < sizeof file_types / sizeof *file_types; i++) {
+		struct word name = *word;
+
+		if (!take_type(&name, file_types[i].type) || *name.at != '/')
+			continue;
+		reference->path =
+			xasprintf("%.*s%s", (int)name.length, name.at, file_types[i].suffix);
+		reference->is_listable = file_types[i].is_listable && use == USE_VALUES;
+		return;
+	}
+	if (strncmp(reference->text, "inline:{", strlen("inline:{")) == 0)
+		reference->is_listable = use == USE_VALUES;
+}
+
+/* append - grow the text by a piece; returns the new text */
+static char *append(char *text, const char *before, const struct word *piece, const char *after)
+{
+	char *longer = xasprintf("%s%s%.*s%s", text, before, (int)piece->length, piece->at, after);
+
+	free(text);
+	return longer;
+}
+
+/* add_static - static:value, static:{value} */
+static bool add_static(struct list *list, struct word value)
+{
+	if (*value.at == '{' && !take_braces(&value))
+		return false;
+	if (value.length == 0 || !is_balanced(&value))
+		return false;
+	new_reference(list, append(xstrdup("inline:{{1="), "", &value, "}}"))->is_listable = true;
+	return true;
+}
+
+/* add_random - randmap:{value, value} */
+static bool add_random(struct list *list, struct word name)
+{
+	struct word value;
+	char *text;
+
+	if (!take_braces(&name) || !next_word(&name, &value))
+		return false;
+	text = append(xstrdup("inline:{"), "{1=", &value, "}");
+	for (unsigned key = 2; next_word(&name, &value); key++) {
+		char before[32];
+
+		(void)snprintf(before, sizeof before, ",{%u=", key);
+		text = append(text, before, &value, "}");
+	}
+	new_reference(list, append(text, "", &(struct word){"", 0}, "}"))->is_listable = true;
+	return true;
+}
+
+static void add_word(struct list *list, struct word word, enum use use, unsigned nesting);
+
+/* add_members - of unionmap:{...} and pipemap:{...}; of the latter only the last one's values come
+ * out */
+static bool add_members(
+	struct list *list, struct word name, bool is_pipe, enum use use, unsigned nesting)
+{
+	struct word member, next;
+
+	if (nesting >= NESTING_LIMIT || !take_braces(&name) || !next_word(&name, &member))
+		return false;
+	while (next_word(&name, &next)) {
+		add_word(list, member, is_pipe ? USE_KEYS : use, nesting + 1);
+		member = next;
+	}
+	add_word(list, member, use, nesting + 1);
+	return true;
+}
+
+/* add_word - one "type:name" with all that it refers to */
+static void add_word(struct list *list, struct word word, enum use use, unsigned nesting)
+{
+	struct word name;
+	bool is_done = false;
+
+	while (take_type(&word, "proxy"))
+		continue;
+	name = word;
+	if (take_type(&name, "unionmap"))
+		is_done = add_members(list, name, false, use, nesting);
+	else if (take_type(&name, "pipemap"))
+		is_done = add_members(list, name, true, use, nesting);
+	else if (use == USE_VALUES && take_type(&name, "static"))
+		is_done = add_static(list, name);
+	else if (use == USE_VALUES && take_type(&name, "randmap"))
+		is_done = add_random(list, name);
+	if (!is_done)
+		add_table(list, &word, use);
+}
+
+struct table_reference *tables_references(const char *value, size_t *count)
+{
+	struct word rest = {value, strlen(value)}, word;
+	struct list list = {NULL, 0};
+
+	while (next_word(&rest, &word))
+		add_word(&list, word, USE_VALUES, 0);
+	*count = list.count;
+	return list.item;
+}
+
+void tables_free(struct table_reference *references, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(references[i].text);
+		free(references[i].path);
+	}
+	free(references);
+}
+
+/* A hop that was given already. */
+struct seen {
+	UT_hash_handle hh;
+	char pair[]; /* transport, NUL, nexthop */
+};
+
+struct walk {
+	enum table_kind kind;
+	void (*fn)(void *arg, const char *transport, const char *nexthop);
+	void *arg;
+	struct seen *seen;
+};
+
+static bool is_no_hop(const char *transport)
+{
+	for (size_t i = 0; i < sizeof no_hops / sizeof *no_hops; i++)
+		if (strcmp(transport, no_hops[i]) == 0)
+			return true;
+	return false;
+}
+
+/* give_hop - unless it was given before */
+static void give_hop(struct walk *walk, const char *transport, const char *nexthop)
+{
+	size_t transport_bytes = strlen(transport) + 1;
+	size_t bytes = transport_bytes + strlen(nexthop) + 1;
+	struct seen *seen = xcalloc(1, sizeof *seen + bytes), *old;
+
+	memcpy(seen->pair, transport, transport_bytes);
+	memcpy(seen->pair + transport_bytes, nexthop, bytes - transport_bytes);
+	HASH_FIND(hh, walk->seen, seen->pair, bytes, old);
+	if (old != NULL) {
+		free(seen);
+		return;
+	}
+	HASH_ADD_KEYPTR(hh, walk->seen, seen->pair, bytes, seen);
+	walk->fn(walk->arg, seen->pair, seen->pair + transport_bytes);
+}
+
+/* take_value - one value of the table.  transport_maps know no "DUNNO": there it is a transport,
+ * most likely one that does not exist.  A default transport without a name is a fault that
+ * trivial-rewrite(8) reports itself. */
+static void take_value(struct walk *walk, char *value)
+{
+	char *colon = strchr(value, ':');
+
+	if (*value == '\0')
+		return;
+	for (const char *at = value; *at != '\0'; at++)
+		if ((unsigned char)*at < ' ' || *at == '\177')
+			return;
+	if (walk->kind != TABLE_TRANSPORT && strcasecmp(value, "DUNNO") == 0)
+		return;
+	if (walk->kind == TABLE_RELAYHOST) {
+		give_hop(walk, "", value);
+		return;
+	}
+	if (colon != NULL)
+		*colon++ = '\0';
+	else
+		colon = value + strlen(value);
+	if (*value == '\0' && (*colon == '\0' || walk->kind == TABLE_DEFAULT_TRANSPORT))
+		return;
+	if (!is_no_hop(value))
+		give_hop(walk, value, colon);
+}
+
+void tables_each_hop(const char *listing, enum table_kind kind,
+	void (*fn)(void *arg, const char *transport, const char *nexthop), void *arg)
+{
+	struct walk walk = {kind, fn, arg, NULL};
+	struct seen *seen, *next;
+
+	while (*listing != '\0') {
+		size_t length = strcspn(listing, "\n");
+		const char *tab = memchr(listing, '\t', length);
+
+		if (tab != NULL) {
+			char *value = xstrndup(tab + 1, (size_t)(listing + length - tab - 1));
+
+			take_value(&walk, value);
+			free(value);
+		}
+		listing += length + (listing[length] == '\n');
+	}
+	/* HASH_CLEAR leaves the elements and how they follow each other */
+	seen = walk.seen;
+	HASH_CLEAR(hh, walk.seen);
+	for (; seen != NULL; seen = next) {
+		next = seen->hh.next;
+		free(seen);
+	}
+}
