@@ -50,6 +50,7 @@ static void send_waiting(struct requests *requests)
 	{
 		if (requests->outstanding >= BROKER_OUTSTANDING)
 			return;
+		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
 		if (request->is_sent)
 			continue;
 		if (!send_request(requests, request))

@@ -84,7 +84,7 @@ static void print_hop(const struct ctl *ctl, const json_t *hop)
 		(void)snprintf(line + strlen(line), sizeof line - strlen(line), "%s%s",
 			index > 0 ? "," : "", json_string_value(role));
 	if (json_is_number(latency))
-		(void)snprintf(answer, sizeof answer, ", %.1f ms", json_number_value(latency));
+		(void)snprintf(answer, sizeof answer, ", %.2f ms", json_number_value(latency));
 	(void)snprintf(line + strlen(line), sizeof line - strlen(line), ", since %s%s",
 		text_of(hop, "since"), answer);
 	(void)printf("%*s", INDENT, "");

@@ -409,6 +409,7 @@ static struct hop *take_in_base(struct sched *sched, const char *name, enum hop_
 
 	base = put(sched->table, &settings, clock_now_ms());
 	adopt(sched, base, true);
+	/* cppcheck-suppress returnDanglingLifetime ; put() copies the settings */
 	return base;
 }
 
@@ -480,13 +481,16 @@ static bool is_gone(void *arg, struct hop *hop)
 static void rearm(void *arg, struct hop *hop)
 {
 	struct job *job = hop_job(hop);
-	struct timeval now, due, rearmed, left;
+	struct timeval now, due, rearmed, left, gained;
 
 	(void)arg;
 	if (job == NULL || job->phase != PHASE_SLEEPING || !evtimer_pending(job->timer, &due))
 		return;
 	job_sleep(job);
-	if (!evtimer_pending(job->timer, &rearmed) || !evutil_timercmp(&due, &rearmed, <))
+	if (!evtimer_pending(job->timer, &rearmed))
+		return;
+	evutil_timersub(&due, &rearmed, &gained);
+	if (gained.tv_sec >= 0)
 		return;
 	(void)evutil_gettimeofday(&now, NULL);
 	evutil_timersub(&due, &now, &left);

@@ -177,6 +177,10 @@ class PostfixInstance:
         """Lines of master.cf."""
         self._services.append(text)
 
+    def remove_service(self, text):
+        """Undo add_service() with the same text."""
+        self._services.remove(text)
+
     def write(self):
         """Write main.cf and master.cf as they should be now."""
         for name, text in (("main.cf", self._main_cf()), ("master.cf", self._master_cf())):
