@@ -41,6 +41,7 @@ struct keeper {
 	struct broker *broker;
 	int signals;
 	struct watch *watch;
+	int64_t poll_ms;    /* when to look at the files of tables */
 	int64_t reread_ms;  /* when to read Postfix's configuration again, 0: not */
 	int64_t restart_ms; /* when to start the engine again, 0: not */
 	int64_t kill_ms;    /* when to end the engine by force, 0: not */
@@ -232,7 +233,8 @@ static void take_channel(struct keeper *keeper)
 /* next_timeout - milliseconds for poll(2) until the nearest of our times, -1: none */
 static int next_timeout(const struct keeper *keeper, int64_t now_ms)
 {
-	const int64_t times[] = {keeper->reread_ms, keeper->restart_ms, keeper->kill_ms};
+	const int64_t times[] = {
+		keeper->poll_ms, keeper->reread_ms, keeper->restart_ms, keeper->kill_ms};
 	int64_t nearest = 0;
 
 	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
@@ -250,6 +252,11 @@ static bool is_due(int64_t when_ms, int64_t now_ms)
 
 static void run_timers(struct keeper *keeper, int64_t now_ms)
 {
+	if (is_due(keeper->poll_ms, now_ms)) {
+		keeper->poll_ms = now_ms + WATCH_POLL_MS;
+		if (watch_poll(keeper->watch))
+			keeper->reread_ms = now_ms + SETTLE_MS;
+	}
 	if (is_due(keeper->reread_ms, now_ms))
 		reload(keeper, "Postfix's configuration has changed");
 	if (is_due(keeper->restart_ms, now_ms) && !start_engine(keeper))
@@ -297,6 +304,7 @@ int keeper_run(struct sources *sources, keeper_ready_fn *ready, void *arg)
 		.fixed = conf_ref(sources->conf),
 		.channel = -1,
 		.backoff_ms = BACKOFF_FIRST_MS,
+		.poll_ms = clock_now_ms() + WATCH_POLL_MS,
 		.ready = ready,
 		.arg = arg};
 

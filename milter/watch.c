@@ -14,14 +14,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const files[] = {"main.cf", "master.cf"};
+
+/* A file, and what tells that it is another one now. */
+struct file {
+	char *path;
+	struct stat seen; /* all zero: missing */
+};
 
 struct watch {
 	int fd;
 	int *descriptors;
 	size_t count;
+	struct file *files; /* of look-up tables */
+	size_t file_count;
 	char **names; /* of the files that they are links to */
 	size_t name_count;
 };
@@ -44,10 +53,51 @@ static void forget_names(struct watch *watch)
 		free(watch->names[--watch->name_count]);
 }
 
+static void forget_files(struct watch *watch)
+{
+	while (watch->file_count > 0)
+		free(watch->files[--watch->file_count].path);
+}
+
+static void look(const char *path, struct stat *status)
+{
+	if (stat(path, status) < 0)
+		memset(status, 0, sizeof *status);
+}
+
+static void add_table(struct watch *watch, const char *path)
+{
+	watch->files = xrealloc(watch->files, (watch->file_count + 1) * sizeof *watch->files);
+	watch->files[watch->file_count].path = xstrdup(path);
+	look(path, &watch->files[watch->file_count].seen);
+	watch->file_count++;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+bool watch_poll(struct watch *watch)
+{
+	bool is_changed = false;
+	struct stat now;
+
+	for (size_t i = 0; i < watch->file_count; i++) {
+		look(watch->files[i].path, &now);
+		is_changed = is_changed || !is_same(&now, &watch->files[i].seen);
+		watch->files[i].seen = now;
+	}
+	return is_changed;
+}
+
 void watch_free(struct watch *watch)
 {
 	forget_names(watch);
+	forget_files(watch);
 	free(watch->names);
+	free(watch->files);
 	close(watch->fd);
 	free(watch->descriptors);
 	free(watch);
@@ -90,10 +140,13 @@ void watch_update(struct watch *watch, const struct sources *sources)
 		(void)inotify_rm_watch(watch->fd, watch->descriptors[i]);
 	watch->count = 0;
 	forget_names(watch);
+	forget_files(watch);
 	for (size_t i = 0; i < sources->count; i++) {
 		add(watch, sources->postconfs[i].directory);
 		for (size_t f = 0; f < sizeof files / sizeof *files; f++)
 			add_file(watch, sources->postconfs[i].directory, files[f]);
+		for (size_t f = 0; f < sources->postconfs[i].file_count; f++)
+			add_table(watch, sources->postconfs[i].files[f]);
 	}
 }
 

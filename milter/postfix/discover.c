@@ -6,6 +6,7 @@
  */
 #include "postfix/site_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct walk {
@@ -32,22 +33,33 @@ static void add_filter(const struct walk *walk, const char *value, enum hop_role
 		walk->fn(walk->arg, name, role);
 }
 
-/* add_transport - as it is named on a route: a nexthop counts only where a server is behind it */
+/* add_pair - a transport and a nexthop as a route has them */
+static void add_pair(const struct walk *walk, const struct instance *instance, const char *transport,
+	const char *nexthop)
+{
+	const struct service *service = instance_transport(instance, transport);
+	enum hop_role role = ROLE_TRANSPORT;
+	char name[HOP_NAME_BYTES];
+
+	if (is_no_hop(transport))
+		return;
+	if (service != NULL && transport_protocol(service, transport) == PROTOCOL_NONE)
+		nexthop = "";
+	if (*nexthop != '\0' && strcmp(nexthop, instance_parameter(instance, "relayhost")) == 0)
+		role = ROLE_RELAYHOST;
+	if (hop_name(name, transport, nexthop))
+		walk->fn(walk->arg, name, role);
+}
+
 static void add_transport(const struct walk *walk, const struct instance *instance,
 	const char *parameter)
 {
-	const char *value = instance_parameter(instance, parameter);
-	char transport[HOP_NAME_BYTES], name[HOP_NAME_BYTES];
-	const struct service *service;
+	char transport[HOP_NAME_BYTES];
 	const char *nexthop;
 
-	if (!hop_split(value, transport, sizeof transport, &nexthop) || is_no_hop(transport))
-		return;
-	service = instance_transport(instance, transport);
-	if (service != NULL && transport_protocol(service, transport) == PROTOCOL_NONE)
-		nexthop = "";
-	if (hop_name(name, transport, nexthop))
-		walk->fn(walk->arg, name, ROLE_TRANSPORT);
+	if (hop_split(instance_parameter(instance, parameter), transport, sizeof transport,
+			&nexthop))
+		add_pair(walk, instance, transport, nexthop);
 }
 
 /* add_relayhost - it goes before a nexthop of the transport's own (trivial-rewrite(8)) */
@@ -74,6 +86,26 @@ static void add_outgoing(const struct walk *walk, const struct instance *instanc
 		add_transport(walk, instance, parameter);
 }
 
+/* add_tables - what tables name; a transport that they leave to Postfix is mostly the default one */
+static void add_tables(const struct walk *walk, const struct instance *instance)
+{
+	char fallback[HOP_NAME_BYTES], transport[HOP_NAME_BYTES], nexthop[HOP_NAME_BYTES];
+	const char *rest;
+
+	if (!hop_split(instance_parameter(instance, "default_transport"), fallback, sizeof fallback,
+		    &rest))
+		return;
+	for (const char *line = instance_hops(instance); *line != '\0'; line = strchr(line, '\n') + 1) {
+		size_t length = strcspn(line, "\t"), tail = strcspn(line + length + 1, "\n");
+
+		if (length >= sizeof transport || tail >= sizeof nexthop)
+			continue;
+		(void)snprintf(transport, sizeof transport, "%.*s", (int)length, line);
+		(void)snprintf(nexthop, sizeof nexthop, "%.*s", (int)tail, line + length + 1);
+		add_pair(walk, instance, *transport != '\0' ? transport : fallback, nexthop);
+	}
+}
+
 static void add_listeners(const struct walk *walk, const struct instance *instance)
 {
 	size_t count;
@@ -97,6 +129,7 @@ void site_each_hop(const struct site *site,
 		const struct instance *instance = site->instances[i];
 
 		add_listeners(&walk, instance);
+		add_tables(&walk, instance);
 		add_outgoing(&walk, instance, "default_transport");
 		if (*instance_parameter(instance, "relay_domains") != '\0')
 			add_outgoing(&walk, instance, "relay_transport");

@@ -93,6 +93,7 @@ struct instance *instance_new(const struct postconf *postconf)
 	instance->text[1] = xstrdup(postconf->services);
 	instance->text[2] = xstrdup(postconf->parameters);
 	instance->directory = xstrdup(postconf->directory);
+	instance->hops = xstrdup(postconf->hops != NULL ? postconf->hops : "");
 	add_parameters(&instance->main, instance->text[0]);
 	add_services(instance, instance->text[1]);
 	add_parameters(&instance->overrides, instance->text[2]);
@@ -109,6 +110,7 @@ void instance_free(struct instance *instance)
 	free_parameters(&instance->overrides);
 	for (size_t i = 0; i < sizeof instance->text / sizeof instance->text[0]; i++)
 		free(instance->text[i]);
+	free(instance->hops);
 	free(instance->services);
 	for (size_t i = 0; i < instance->listener_count; i++)
 		free(instance->listeners[i].networks);
@@ -138,6 +140,11 @@ const struct service *instance_service(const struct instance *instance, const ch
 			strcmp(instance->services[i].type, type) == 0)
 			return &instance->services[i];
 	return NULL;
+}
+
+const char *instance_hops(const struct instance *instance)
+{
+	return instance->hops;
 }
 
 const struct service *instance_services(const struct instance *instance, size_t *count)

@@ -67,6 +67,9 @@ const char *service_parameter(const struct instance *instance, const struct serv
 /* instance_listeners - all of them */
 const struct listener *instance_listeners(const struct instance *instance, size_t *count);
 
+/* instance_hops - what look-up tables name, "TRANSPORT TAB NEXTHOP" lines */
+const char *instance_hops(const struct instance *instance);
+
 /* instance_listener - the one that a client reached at {daemon_addr} and {daemon_port}; NULL: none */
 const struct listener *instance_listener(const struct instance *instance, const char *address,
 	const char *port);

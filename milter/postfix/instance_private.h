@@ -20,6 +20,7 @@ struct networks {
 struct instance {
 	char *directory;
 	char *text[3];
+	char *hops;
 	struct parameter *main, *overrides;
 	struct service *services;
 	size_t service_count;

@@ -4,13 +4,14 @@
 #include "postfix/postconf.h"
 
 #include "base/run.h"
+#include "postfix/postconf_tables.h"
 #include "base/xmem.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_MS = 10000, FIELDS = 5 };
+enum { TIMEOUT_MS = 10000, FIELDS = 6 };
 
 /* ask - one run of postconf; false and out->error set when it fails */
 static bool ask(struct postconf *out, const char *option, char **text)
@@ -24,8 +25,9 @@ static bool ask(struct postconf *out, const char *option, char **text)
 void postconf_read(struct postconf *out, const char *directory)
 {
 	*out = (struct postconf){.directory = xstrdup(directory)};
-	(void)(ask(out, "-x", &out->main) && ask(out, "-M", &out->services) &&
-		ask(out, "-Px", &out->parameters));
+	if (ask(out, "-x", &out->main) && ask(out, "-M", &out->services) &&
+		ask(out, "-Px", &out->parameters))
+		postconf_read_tables(out);
 }
 
 void postconf_free(struct postconf *postconf)
@@ -34,14 +36,18 @@ void postconf_free(struct postconf *postconf)
 	free(postconf->main);
 	free(postconf->services);
 	free(postconf->parameters);
+	free(postconf->hops);
 	free(postconf->error);
+	for (size_t i = 0; i < postconf->file_count; i++)
+		free(postconf->files[i]);
+	free(postconf->files);
 	*postconf = (struct postconf){0};
 }
 
 char *postconf_pack(const struct postconf *postconf, size_t *out_bytes)
 {
 	const char *const fields[FIELDS] = {postconf->directory, postconf->main, postconf->services,
-		postconf->parameters, postconf->error};
+		postconf->parameters, postconf->hops, postconf->error};
 	size_t bytes = 0;
 	char *block, *end;
 
@@ -57,7 +63,7 @@ char *postconf_pack(const struct postconf *postconf, size_t *out_bytes)
 size_t postconf_unpack(struct postconf *out, const char *block, size_t bytes)
 {
 	char **const fields[FIELDS] = {&out->directory, &out->main, &out->services, &out->parameters,
-		&out->error};
+		&out->hops, &out->error};
 	size_t used = 0;
 
 	*out = (struct postconf){0};

@@ -15,10 +15,14 @@ struct postconf {
 	char *main;	  /* postconf -x: main.cf and all defaults, expanded */
 	char *services;	  /* postconf -M: master.cf, a service a line */
 	char *parameters; /* postconf -Px: the -o options of master.cf, expanded */
+	char *hops;	  /* what look-up tables name, "TRANSPORT TAB NEXTHOP" lines; either may be empty */
 	char *error;	  /* NULL, or why the texts are missing: one line */
+	char **files;	  /* whose change means that a table changed; they do not travel */
+	size_t file_count;
 };
 
-/* postconf_read - run postconf(1) three times; blocks for some milliseconds (30 s at the worst) */
+/* postconf_read - run postconf(1), and postmap(1) for each table that can be listed; blocks for some milliseconds a
+ * run (10 s at the worst).  A table that cannot be read is logged, and its hops are learned from mail. */
 void postconf_read(struct postconf *out, const char *directory);
 
 /* postconf_free - free what the struct owns, not the struct */

@@ -73,7 +73,7 @@ static void fail_report(void *arg, const char *message)
 static struct site *make_site(const char *conf_text, size_t instances)
 {
 	struct postconf postconf = {xstrdup("/etc/postfix"), xstrdup(main_cf), xstrdup(master_cf),
-		xstrdup(options), NULL};
+		xstrdup(options), NULL, NULL, NULL, 0};
 	FILE *fp = fmemopen((char *)conf_text, strlen(conf_text), "r");
 	struct conf *conf = conf_parse(fp, "test.conf", fail_report, NULL);
 	struct site *made = site_new(conf, &postconf, instances);
@@ -345,7 +345,7 @@ END_TEST
 
 START_TEST(postconf_survives_packing_and_damage_is_noticed)
 {
-	struct postconf in = {xstrdup("/a"), xstrdup("m = 1\n"), xstrdup(""), xstrdup("p"), NULL};
+	struct postconf in = {xstrdup("/a"), xstrdup("m = 1\n"), xstrdup(""), xstrdup("p"), xstrdup("smtp\t\n"), NULL, NULL, 0};
 	struct postconf out;
 	size_t bytes;
 	char *block = postconf_pack(&in, &bytes);
@@ -354,6 +354,7 @@ START_TEST(postconf_survives_packing_and_damage_is_noticed)
 	ck_assert_str_eq(out.directory, "/a");
 	ck_assert_str_eq(out.main, "m = 1\n");
 	ck_assert_str_eq(out.parameters, "p");
+	ck_assert_str_eq(out.hops, "smtp\t\n");
 	ck_assert_ptr_null(out.error);
 	postconf_free(&out);
 	for (size_t cut = 0; cut < bytes; cut++)

@@ -1,0 +1,12 @@
+/*
+ * postconf_tables - the hops that look-up tables name, as postmap(1) lists them
+ */
+#ifndef FF_POSTCONF_TABLES_H
+#define FF_POSTCONF_TABLES_H
+
+#include "postfix/postconf.h"
+
+/* postconf_read_tables - fill in hops and files; the texts of postconf(1) must be there.  Blocks as postconf_read(). */
+void postconf_read_tables(struct postconf *postconf);
+
+#endif
