@@ -91,7 +91,8 @@ void broker_learn(struct broker *broker, const struct sources *sources)
 		services = instance_services(instance, &count);
 		for (size_t s = 0; s < count; s++)
 			if (strcmp(services[s].type, "unix") == 0 && is_name(services[s].name) &&
-				service_is_agent(&services[s]))
+				(service_is_agent(&services[s]) ||
+					strcmp(services[s].command, "trivial-rewrite") == 0))
 				allow(broker, instance_directory(instance),
 					instance_parameter(instance, "queue_directory"),
 					services[s].name);

@@ -2,7 +2,7 @@
  * broker - connections to private/ sockets for an engine that may not go there
  *
  * The engine asks by name, the keeper connects and passes the descriptor.  Only services of master.cf that are
- * delivery agents are connected to: others log complaints, or worse.
+ * delivery agents, or trivial-rewrite(8), are connected to: others log complaints, or worse.
  */
 #ifndef FF_BROKER_H
 #define FF_BROKER_H

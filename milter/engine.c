@@ -272,7 +272,7 @@ static void build_events(const struct sources *sources, int control_fd)
 	engine.sched = sched_new(engine.base, engine.table, engine.opener, notify_change, NULL);
 	if (engine.opener == NULL || engine.sched == NULL)
 		give_up(EX_OSERR, "cannot start to probe");
-	engine.control = control_new(engine.base, control_fd, engine.table);
+	engine.control = control_new(engine.base, control_fd, engine.table, engine.opener);
 	engine.channel_event =
 		event_new(engine.base, engine.channel_fd, EV_READ | EV_PERSIST, on_channel, NULL);
 	engine.drain_event = evtimer_new(engine.base, on_drain, NULL);

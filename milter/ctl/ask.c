@@ -53,12 +53,18 @@ static bool send_request(FILE *stream, json_t *request)
 
 json_t *ctl_ask(const struct ctl *ctl, json_t *request)
 {
-	int fd = connect_to(ctl);
-	FILE *stream = fd >= 0 ? fdopen(fd, "r+") : NULL;
 	json_t *answer = NULL;
 	json_error_t error;
 	const char *complaint;
+	FILE *stream;
+	int fd;
 
+	if (request == NULL) {
+		(void)fprintf(stderr, "failfastctl: the words are not UTF-8\n");
+		return NULL;
+	}
+	fd = connect_to(ctl);
+	stream = fd >= 0 ? fdopen(fd, "r+") : NULL;
 	if (stream == NULL) {
 		json_decref(request);
 		return NULL;

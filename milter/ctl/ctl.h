@@ -13,14 +13,25 @@ enum { CTL_UP = 0, CTL_DEGRADED = 1, CTL_DOWN = 2, CTL_UNKNOWN = 3 };
 struct ctl {
 	const char *socket; /* of the daemon */
 	bool is_json;
+	char *listener; /* --listener ADDR:PORT, NULL: not given */
 	bool has_colour;
 	unsigned columns; /* of the terminal; what is printed fits, 0: do not cut */
 };
 
 /* Commands: argv[0] is the name of the command.  Each returns an exit status. */
 int ctl_status(const struct ctl *ctl, int argc, char **argv);
+int ctl_explain(const struct ctl *ctl, int argc, char **argv);
 
-/* ctl_ask - send a request (taken over) and return the answer, which the caller owns; NULL after a
+/* ctl_print_hop - the lines about one hop, as the daemon describes it */
+void ctl_print_hop(const struct ctl *ctl, const json_t *hop);
+
+/* ctl_print_json - one document to standard output */
+void ctl_print_json(const json_t *document);
+
+/* ctl_worst_status - exit status for an array of hops: down counts more than unknown, that more than degraded */
+int ctl_worst_status(const json_t *hops);
+
+/* ctl_ask - send a request (taken over; NULL: it could not be made of these words) and return the answer, which the caller owns; NULL after a
  * message on standard error that says what to do */
 json_t *ctl_ask(const struct ctl *ctl, json_t *request);
 

@@ -19,13 +19,16 @@ static const struct command {
 	const char *name;
 	int (*run)(const struct ctl *ctl, int argc, char **argv);
 } commands[] = {
+	{"explain", ctl_explain},
 	{"status", ctl_status},
 };
 
 int ctl_usage(void)
 {
 	(void)fprintf(stderr,
-		"usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] status [--json] [PATTERN]\n");
+		"usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] COMMAND\n"
+		"    status [--json] [PATTERN]\n"
+		"    explain [--json] SENDER RECIPIENT [--listener ADDR:PORT]\n");
 	return CTL_UNKNOWN;
 }
 
@@ -63,6 +66,7 @@ int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{"json", no_argument, NULL, 'j'},
+		{"listener", required_argument, NULL, 'l'},
 		{0},
 	};
 	const char *filename = SYSCONFDIR "/failfast-milter.conf";
@@ -78,6 +82,9 @@ int main(int argc, char **argv)
 			break;
 		case 's':
 			ctl.socket = optarg;
+			break;
+		case 'l':
+			ctl.listener = optarg;
 			break;
 		case 'j':
 			ctl.is_json = true;

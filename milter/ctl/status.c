@@ -65,8 +65,7 @@ static void print_clean(const char *text, unsigned width)
 	(void)putchar('\n');
 }
 
-/* print_hop - a line with state, reason and hop, and a line of what is behind it unless all is well */
-static void print_hop(const struct ctl *ctl, const json_t *hop)
+void ctl_print_hop(const struct ctl *ctl, const json_t *hop)
 {
 	enum { INDENT = 13, STATE_WIDTH = 12 };
 	const struct look *look = look_of(hop);
@@ -106,14 +105,13 @@ static void print_table(const struct ctl *ctl, json_t *hops)
 		rows[i].hop = json_array_get(hops, i);
 	qsort(rows, count, sizeof *rows, by_badness);
 	for (size_t i = 0; i < count; i++)
-		print_hop(ctl, rows[i].hop);
+		ctl_print_hop(ctl, rows[i].hop);
 	if (count == 0)
 		(void)printf("no hops\n");
 	free(rows);
 }
 
-/* exit_status - a hop that is down counts more than one that is not known, that more than a degraded one */
-static int exit_status(json_t *hops)
+int ctl_worst_status(const json_t *hops)
 {
 	static const int badness[] = {
 		[CTL_UP] = 0, [CTL_DEGRADED] = 1, [CTL_UNKNOWN] = 2, [CTL_DOWN] = 3};
@@ -127,6 +125,12 @@ static int exit_status(json_t *hops)
 	return worst;
 }
 
+void ctl_print_json(const json_t *document)
+{
+	(void)json_dumpf(document, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+}
+
 int ctl_status(const struct ctl *ctl, int argc, char **argv)
 {
 	const char *pattern = argc > 1 ? argv[1] : NULL;
@@ -136,21 +140,15 @@ int ctl_status(const struct ctl *ctl, int argc, char **argv)
 	if (argc > 2)
 		return ctl_usage();
 	request = json_pack("{s:s, s:s*}", "command", "status", "pattern", pattern);
-	if (request == NULL) {
-		(void)fprintf(stderr, "failfastctl: the pattern is not UTF-8\n");
-		return CTL_UNKNOWN;
-	}
 	answer = ctl_ask(ctl, request);
 	if (answer == NULL)
 		return CTL_UNKNOWN;
 	hops = json_object_get(answer, "hops");
-	if (ctl->is_json) {
-		(void)json_dumpf(answer, stdout, JSON_INDENT(2));
-		(void)putchar('\n');
-	} else {
+	if (ctl->is_json)
+		ctl_print_json(answer);
+	else
 		print_table(ctl, hops);
-	}
-	status = exit_status(hops);
+	status = ctl_worst_status(hops);
 	if (pattern != NULL && json_array_size(hops) == 0)
 		status = CTL_UNKNOWN;
 	json_decref(answer);

@@ -7,6 +7,7 @@
 #include "ops/control.h"
 
 #include "base/log.h"
+#include "ops/explain.h"
 #include "ops/status.h"
 
 #include <event2/buffer.h>
@@ -22,12 +23,21 @@ struct control {
 	struct evconnlistener *listener;
 	struct event *resume;
 	struct table *table;
+	const struct opener *opener;
 	unsigned clients;
+};
+
+/* What a client's callbacks know. */
+struct client {
+	struct control *control;
+	struct bufferevent *connection;
+	struct explain *explain; /* under way, NULL: none */
+	bool is_answered;
 };
 
 struct command {
 	const char *name;
-	json_t *(*answer)(struct control *control, const json_t *request);
+	void (*run)(struct client *client, const json_t *request); /* ends in answer(), now or later */
 };
 
 static json_t *complaint(const char *words)
@@ -35,51 +45,17 @@ static json_t *complaint(const char *words)
 	return json_pack("{s:s}", "error", words);
 }
 
-static json_t *answer_status(struct control *control, const json_t *request)
-{
-	return status_document(control->table, json_string_value(json_object_get(request, "pattern")));
-}
-
-static const struct command commands[] = {
-	{"status", answer_status},
-};
-
-/* answer - every request ends in exactly one document */
-static json_t *answer(struct control *control, const char *line, size_t bytes)
-{
-	json_error_t error;
-	json_t *request = json_loadb(line, bytes, JSON_REJECT_DUPLICATES, &error);
-	const char *name = json_string_value(json_object_get(request, "command"));
-	json_t *document = NULL;
-
-	if (request == NULL)
-		document = complaint("the request is not JSON");
-	else if (name == NULL)
-		document = complaint("the request has no command");
-	for (size_t i = 0; name != NULL && i < sizeof commands / sizeof *commands; i++)
-		if (strcmp(commands[i].name, name) == 0)
-			document = commands[i].answer(control, request);
-	if (document == NULL)
-		document = complaint("no such command");
-	json_decref(request);
-	return document;
-}
-
-/* What a client's callbacks know. */
-struct client {
-	struct control *control;
-	struct bufferevent *connection;
-	bool is_answered;
-};
-
 static void client_free(struct client *client)
 {
+	if (client->explain != NULL)
+		explain_cancel(client->explain);
 	client->control->clients--;
 	bufferevent_free(client->connection);
 	free(client);
 }
 
-static void send_document(struct client *client, json_t *document)
+/* answer - every request ends in exactly one document, which is taken over */
+static void answer(struct client *client, json_t *document)
 {
 	struct evbuffer *out = bufferevent_get_output(client->connection);
 	char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
@@ -94,17 +70,89 @@ static void send_document(struct client *client, json_t *document)
 	free(text);
 }
 
+static const char *text_of(const json_t *request, const char *key)
+{
+	return json_string_value(json_object_get(request, key));
+}
+
+static void run_status(struct client *client, const json_t *request)
+{
+	answer(client, status_document(client->control->table, text_of(request, "pattern")));
+}
+
+static void on_explained(void *arg, json_t *document)
+{
+	struct client *client = arg;
+
+	client->explain = NULL;
+	answer(client, document);
+}
+
+static void run_explain(struct client *client, const json_t *request)
+{
+	struct control *control = client->control;
+	const struct explain_question question = {
+		.sender = text_of(request, "sender"),
+		.recipient = text_of(request, "recipient"),
+		.daemon_address = text_of(request, "address"),
+		.daemon_port = text_of(request, "port"),
+	};
+
+	if (question.sender == NULL || question.recipient == NULL) {
+		answer(client, complaint("explain needs a sender and a recipient"));
+		return;
+	}
+	client->explain = explain_start(control->base, control->opener, control->table, &question,
+		on_explained, client);
+	if (client->explain == NULL)
+		answer(client, complaint("out of memory"));
+}
+
+static const struct command commands[] = {
+	{"explain", run_explain},
+	{"status", run_status},
+};
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static void take_request(struct client *client, const char *line, size_t bytes)
+{
+	json_error_t error;
+	json_t *request = json_loadb(line, bytes, JSON_REJECT_DUPLICATES, &error);
+	const char *name = text_of(request, "command");
+	const struct command *command = name != NULL ? find_command(name) : NULL;
+
+	if (request == NULL)
+		answer(client, complaint("the request is not JSON"));
+	else if (name == NULL)
+		answer(client, complaint("the request has no command"));
+	else if (command == NULL)
+		answer(client, complaint("no such command"));
+	else
+		command->run(client, request);
+	json_decref(request);
+}
+
 static void on_read(struct bufferevent *connection, void *arg)
 {
 	struct client *client = arg;
 	struct evbuffer *in = bufferevent_get_input(connection);
 	size_t bytes;
-	char *line = evbuffer_readln(in, &bytes, EVBUFFER_EOL_LF);
+	char *line;
 
+	if (client->explain != NULL)
+		return; /* one request a connection */
+	line = evbuffer_readln(in, &bytes, EVBUFFER_EOL_LF);
 	if (line != NULL)
-		send_document(client, answer(client->control, line, bytes));
+		take_request(client, line, bytes);
 	else if (evbuffer_get_length(in) >= CONTROL_REQUEST_BYTES)
-		send_document(client, complaint("the request is too long"));
+		answer(client, complaint("the request is too long"));
 	free(line);
 }
 
@@ -174,7 +222,8 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 	evtimer_add(control->resume, &pause);
 }
 
-struct control *control_new(struct event_base *base, int listen_fd, struct table *table)
+struct control *control_new(struct event_base *base, int listen_fd, struct table *table,
+	const struct opener *opener)
 {
 	struct control *control = calloc(1, sizeof *control);
 
@@ -182,6 +231,7 @@ struct control *control_new(struct event_base *base, int listen_fd, struct table
 		return NULL;
 	control->base = base;
 	control->table = table;
+	control->opener = opener;
 	control->resume = evtimer_new(base, on_resume, control);
 	control->listener = evconnlistener_new(base, on_accept, control,
 		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd);

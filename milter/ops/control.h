@@ -9,6 +9,7 @@
 #define FF_CONTROL_H
 
 #include "health/table.h"
+#include "probe/opener.h"
 
 #include <event2/event.h>
 
@@ -17,6 +18,7 @@ enum { CONTROL_REQUEST_BYTES = 65536, CONTROL_CLIENTS = 64, CONTROL_TIMEOUT_S = 
 struct control;
 
 /* control_new - serve on a listening socket, which it owns from now on; NULL: no memory */
-struct control *control_new(struct event_base *base, int listen_fd, struct table *table);
+struct control *control_new(struct event_base *base, int listen_fd, struct table *table,
+	const struct opener *opener);
 
 #endif

@@ -16,8 +16,8 @@ struct collect {
 	unsigned count[STATE_COUNT];
 };
 
-/* text - JSON is UTF-8, and what Postfix's configuration holds need not be */
-static json_t *text(const char *bytes)
+/* JSON is UTF-8, and what Postfix's configuration holds need not be. */
+json_t *status_text(const char *bytes)
 {
 	json_t *string = json_string(bytes);
 	char copy[HOP_NAME_BYTES];
@@ -40,7 +40,7 @@ static json_t *time_or_null(time_t when)
 
 static json_t *text_or_null(const char *words)
 {
-	return *words != '\0' ? text(words) : json_null();
+	return *words != '\0' ? status_text(words) : json_null();
 }
 
 /* reason_or_null - no reason while all is well */
@@ -72,12 +72,12 @@ static json_t *checks(const struct hop_view *view)
 	return list;
 }
 
-static json_t *hop_object(const struct hop_view *view)
+json_t *status_hop(const struct hop_view *view)
 {
 	json_t *latency = view->latency_us >= 0 ? json_real((double)view->latency_us / 1000.0)
 						: json_null();
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "hop", text(view->name),
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "hop", status_text(view->name),
 		"state", state_name(view->state), "reason", reason_or_null(view->reason), "detail",
 		text_or_null(view->detail), "since", time_or_null(view->since), "last_probe",
 		time_or_null(view->last_probe), "latency_ms", latency, "roles", roles(view->roles),
@@ -102,7 +102,7 @@ static void collect_hop(void *arg, struct hop *hop)
 		return;
 	table_view(collect->table, hop, clock_now_ms(), &view);
 	collect->count[view.state]++;
-	json_array_append_new(collect->hops, hop_object(&view));
+	json_array_append_new(collect->hops, status_hop(&view));
 }
 
 json_t *status_document(struct table *table, const char *pattern)

@@ -14,4 +14,10 @@
  * a plain text matches any part of a name; NULL: all); the caller owns the reference.  NULL: no memory. */
 json_t *status_document(struct table *table, const char *pattern);
 
+/* status_hop - one hop, as the document has it */
+json_t *status_hop(const struct hop_view *view);
+
+/* status_text - a JSON string of any bytes */
+json_t *status_text(const char *bytes);
+
 #endif

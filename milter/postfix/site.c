@@ -95,6 +95,14 @@ static void origin_local(const struct site *site, struct origin *out)
 	}
 }
 
+static void take_listener(struct origin *out, const struct listener *listener)
+{
+	out->listener = listener;
+	out->content_filter = listener->content_filter;
+	out->proxy_filter = listener->proxy_filter;
+	out->is_reentry = listener->is_reentry;
+}
+
 void site_origin(const struct site *site, const char *daemon_address, const char *daemon_port,
 	struct origin *out)
 {
@@ -109,15 +117,29 @@ void site_origin(const struct site *site, const char *daemon_address, const char
 		out->instance = site->instances[i];
 	}
 	if (out->listener != NULL) {
-		out->content_filter = out->listener->content_filter;
-		out->proxy_filter = out->listener->proxy_filter;
-		out->is_reentry = out->listener->is_reentry;
+		take_listener(out, out->listener);
 	} else if (site->instance_count == 1) {
 		/* A port that master.cf does not have (redirected, proxied): what main.cf says holds. */
 		out->content_filter = instance_parameter(out->instance, "content_filter");
 	} else {
 		out->instance = NULL;
 	}
+}
+
+void site_first_origin(const struct site *site, struct origin *out)
+{
+	const struct listener *listeners;
+	size_t count;
+
+	*out = (struct origin){.content_filter = site->conf->content_filter, .proxy_filter = ""};
+	if (site->instance_count == 0)
+		return;
+	out->instance = site->instances[0];
+	listeners = instance_listeners(out->instance, &count);
+	if (count > 0)
+		take_listener(out, &listeners[0]);
+	else
+		out->content_filter = instance_parameter(out->instance, "content_filter");
 }
 
 bool site_filter_hop(const char *value, char name[HOP_NAME_BYTES])

@@ -48,6 +48,9 @@ struct origin {
 void site_origin(const struct site *site, const char *daemon_address, const char *daemon_port,
 	struct origin *out);
 
+/* site_first_origin - of mail that comes in through the first listener of the first instance */
+void site_first_origin(const struct site *site, struct origin *out);
+
 /* site_filter_hop - the hop of a content_filter value; false when it names none */
 bool site_filter_hop(const char *value, char name[HOP_NAME_BYTES]);
 

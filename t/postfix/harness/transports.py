@@ -108,6 +108,12 @@ def greeting_of(path, timeout):
         return sock.recv(512)
 
 
+def listens(path):
+    """Does anybody listen there?"""
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(path)) == 0
+
+
 class FakeService:
     """A server in the place of private/NAME.  greeting None: says nothing until release()."""
 
@@ -197,5 +203,5 @@ def hold_for(seconds, condition, what):
 
 
 __all__ = ["BRISK", "GREETING", "QUIET", "TEXT", "FakeService", "TransportScene",
-           "UnprivilegedMilter", "check", "greeting_of", "hold_for", "pipe", "service",
+           "UnprivilegedMilter", "check", "greeting_of", "hold_for", "listens", "pipe", "service",
            "wait_until"]

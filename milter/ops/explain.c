@@ -1,0 +1,231 @@
+/*
+ * explain - the route that a message would take, and what we would say to it
+ *
+ * The document is made by the same functions that decide at RCPT, so that it cannot tell another story.  A hop that
+ * nobody has used yet is not learned by being asked about.
+ */
+#include "ops/explain.h"
+
+#include "base/clock.h"
+#include "base/xmem.h"
+#include "ops/status.h"
+#include "postfix/rewrite.h"
+#include "verdict/policy.h"
+#include "verdict/reply.h"
+#include "verdict/route.h"
+#include "verdict/verdict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TIMEOUT_MS = 5000 };
+
+static const struct {
+	enum client_class class;
+	const char *name;
+} clients[] = {
+	{CLIENT_OTHER, "other"},
+	{CLIENT_MYNETWORKS, "mynetworks"},
+	{CLIENT_AUTHENTICATED, "authenticated"},
+	{CLIENT_LOCAL, "local"},
+};
+
+static const char *const actions[] = {
+	[ACTION_ACCEPT] = "accept",
+	[ACTION_TAG] = "tag",
+	[ACTION_HOLD] = "hold",
+	[ACTION_TEMPFAIL] = "tempfail",
+};
+
+struct explain {
+	struct event_base *base;
+	const struct opener *opener;
+	struct table *table;
+	struct site *site;
+	struct origin origin;
+	char *sender, *recipient;
+	uint32_t opening; /* handle, 0: not */
+	struct rewrite_query *query;
+	struct event *failure; /* made active when it cannot even begin */
+	const char *error;
+	explain_done_fn *done;
+	void *arg;
+};
+
+void explain_cancel(struct explain *explain)
+{
+	if (explain->opening != 0)
+		explain->opener->cancel(explain->opener->opener_arg, explain->opening);
+	if (explain->query != NULL)
+		rewrite_cancel(explain->query);
+	if (explain->failure != NULL)
+		event_free(explain->failure);
+	site_unref(explain->site);
+	free(explain->sender);
+	free(explain->recipient);
+	free(explain);
+}
+
+static void finish(struct explain *explain, json_t *document)
+{
+	explain_done_fn *done = explain->done;
+	void *arg = explain->arg;
+
+	explain_cancel(explain);
+	done(arg, document);
+}
+
+static void fail(struct explain *explain, const char *what)
+{
+	finish(explain, json_pack("{s:s+}", "error", "trivial-rewrite(8): ", what));
+}
+
+/* look - a hop on the route; one that is not in the table is unknown */
+static void look(const struct explain *explain, const struct leg *leg, struct hop_view *hop)
+{
+	if (table_look(explain->table, leg->name, clock_now_ms(), hop))
+		return;
+	memset(hop, 0, sizeof *hop);
+	(void)snprintf(hop->name, sizeof hop->name, "%s", leg->name);
+	hop->state = STATE_UNKNOWN;
+	hop->roles = leg->role;
+	hop->latency_us = -1;
+}
+
+/* verdict_of - for one kind of client: the gravest action, and the reply that names the first hop that asks for it */
+static json_t *verdict_of(const struct hop_view *hops, const struct route *route,
+	enum client_class class, const char *name)
+{
+	const struct policy *policy = policy_default(class);
+	enum conf_action action = ACTION_ACCEPT;
+	char line[REPLY_LINE_BYTES];
+	struct reply reply;
+	bool has_reply = false;
+
+	for (size_t i = 0; i < route->count; i++) {
+		enum conf_action asked = verdict_action(hops[i].state, policy);
+
+		if (asked <= action)
+			continue;
+		action = asked;
+		has_reply = action == ACTION_TEMPFAIL;
+		if (has_reply)
+			reply_tempfail(&reply, &hops[i], route->leg[i].role, policy->is_brief,
+				clock_wall());
+	}
+	return json_pack("{s:s, s:s, s:s?}", "client", name, "action", actions[action], "reply",
+		has_reply ? reply_line(&reply, line) : NULL);
+}
+
+static json_t *describe(const struct explain *explain, const struct rewrite_route *found)
+{
+	json_t *hops = json_array(), *verdicts = json_array();
+	struct hop_view views[ROUTE_MAX];
+	struct route route;
+
+	route_common(&route, &explain->origin);
+	if (route_recipient(&route.leg[route.count], explain->site, &explain->origin,
+		    found->transport, found->nexthop, found->recipient))
+		route.count++;
+	for (size_t i = 0; i < route.count; i++) {
+		json_t *hop;
+
+		look(explain, &route.leg[i], &views[i]);
+		hop = status_hop(&views[i]);
+		json_object_set_new(hop, "role", json_string(hop_role_name(route.leg[i].role)));
+		json_array_append_new(hops, hop);
+	}
+	for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
+		json_array_append_new(verdicts,
+			verdict_of(views, &route, clients[i].class, clients[i].name));
+	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "sender",
+		status_text(explain->sender), "recipient", status_text(found->recipient),
+		"transport", status_text(found->transport), "nexthop", status_text(found->nexthop),
+		"reentry", explain->origin.is_reentry, "hops", hops, "verdicts", verdicts);
+}
+
+static void on_route(void *arg, const struct rewrite_route *route, const char *error)
+{
+	struct explain *explain = arg;
+
+	explain->query = NULL;
+	if (route == NULL)
+		fail(explain, error);
+	else
+		finish(explain, describe(explain, route));
+}
+
+static void on_opened(void *arg, int fd, int error)
+{
+	struct explain *explain = arg;
+
+	explain->opening = 0;
+	if (fd < 0) {
+		fail(explain, strerror(error));
+		return;
+	}
+	explain->query = rewrite_resolve(explain->base, fd, explain->sender, explain->recipient,
+		TIMEOUT_MS, on_route, explain);
+	if (explain->query == NULL)
+		fail(explain, "out of memory");
+}
+
+static void on_failure(evutil_socket_t fd, short what, void *arg)
+{
+	struct explain *explain = arg;
+
+	(void)fd;
+	(void)what;
+	fail(explain, explain->error);
+}
+
+/* find_origin - false when no Postfix instance is known */
+static bool find_origin(struct explain *explain, const struct explain_question *question)
+{
+	if (question->daemon_port != NULL)
+		site_origin(explain->site, question->daemon_address, question->daemon_port,
+			&explain->origin);
+	else
+		site_first_origin(explain->site, &explain->origin);
+	return explain->origin.instance != NULL;
+}
+
+static void begin(struct explain *explain, const struct explain_question *question)
+{
+	if (explain->site == NULL || !find_origin(explain, question))
+		explain->error = "no Postfix instance is known, or none has that listener";
+	else
+		explain->opening = explain->opener->open(explain->opener->opener_arg,
+			instance_directory(explain->origin.instance), "rewrite", on_opened, explain);
+	if (explain->opening != 0)
+		return;
+	if (explain->error == NULL)
+		explain->error = "cannot ask for private/rewrite";
+	event_active(explain->failure, 0, 0);
+}
+
+struct explain *explain_start(struct event_base *base, const struct opener *opener,
+	struct table *table, const struct explain_question *question, explain_done_fn *done,
+	void *arg)
+{
+	struct explain *explain = calloc(1, sizeof *explain);
+
+	if (explain == NULL)
+		return NULL;
+	explain->base = base;
+	explain->opener = opener;
+	explain->table = table;
+	explain->site = site_current();
+	explain->sender = xstrdup(question->sender);
+	explain->recipient = xstrdup(question->recipient);
+	explain->done = done;
+	explain->arg = arg;
+	explain->failure = event_new(base, -1, 0, on_failure, explain);
+	if (explain->failure == NULL) {
+		explain_cancel(explain);
+		return NULL;
+	}
+	begin(explain, question);
+	return explain;
+}
