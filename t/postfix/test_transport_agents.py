@@ -5,8 +5,8 @@ import time
 import pytest
 
 from harness.scene import DETECTION, LOCAL_RECOVERY, MAX_AGE
-from harness.transports import (BRISK, TransportScene, check, greeting_of, pipe, service,
-                                wait_until)
+from harness.transports import (BRISK, FakeService, TransportScene, check, greeting_of, hold_for,
+                                pipe, service, wait_until)
 
 SILENT = ("transport-silent", "4.3.0")
 MISSING = ("command-missing", "4.3.5")
@@ -28,11 +28,11 @@ def must_be_up_soon_after_its_greeting(scene):
     scene.must_recover(0)
 
 
-@pytest.mark.seconds(20)
+@pytest.mark.seconds(15)
 def test_an_agent_that_dies_at_start_is_silent_within_fifteen_seconds(site):
-    """With intervals and timeouts as they are by default."""
+    """With intervals and timeouts, ours and Postfix's, as they are by default."""
     scene = TransportScene(site, BAD, probe={})
-    scene.postfix.params.update(content_filter=scene.hop, service_throttle_time=THROTTLE)
+    scene.postfix.params["content_filter"] = scene.hop
     scene.start()
     began = time.monotonic()
     hop = scene.milter.wait_state(scene.hop, "down", "transport-silent", 15)
@@ -41,11 +41,16 @@ def test_an_agent_that_dies_at_start_is_silent_within_fifteen_seconds(site):
     scene.must_be_refused(*SILENT, role="content-filter")
     scene.must_have_nothing(scene.sink)
 
-    began = time.monotonic()
-    scene.change_and_reload(service("svc"))
-    must_be_up_soon_after_its_greeting(scene)
-    print(f"up {time.monotonic() - began:.1f} s after the edit")
-    wait_until(lambda: len(scene.sink.messages) >= 3, 10, "delivery")
+
+@pytest.mark.seconds(25)
+def test_agents_that_die_again_and_again_are_not_taken_for_agents_at_work(site):
+    """Each of them lives for a second after its last words, and master starts the next one."""
+    scene = TransportScene(site, BAD, probe=BRISK)
+    scene.postfix.params.update(content_filter=scene.hop, service_throttle_time="4s")
+    scene.start()
+    scene.milter.wait_state(scene.hop, "down", "transport-silent", 15)
+    hold_for(12, lambda: scene.milter.hop(scene.hop)["state"] == "down",
+             lambda: scene.milter.hop(scene.hop))
 
 
 @pytest.mark.seconds(15)
@@ -65,6 +70,23 @@ def test_an_agent_that_worked_and_then_dies_at_start_is_silent(site, broken):
     scene.must_have_nothing(scene.sink, counts=[1])
     scene.change_and_reload(text)
     must_be_up_soon_after_its_greeting(scene)
+
+
+@pytest.mark.seconds(8)
+def test_agents_of_another_postfix_on_this_host_are_not_taken_for_ours(site):
+    scene = TransportScene(site, probe=BRISK)
+    scene.milter.extra = 'hop "svc:" { }\n'
+    other = site.postfix()
+    other.params["multi_instance_name"] = "other"
+    other.add_service(service("svc"))
+    other.start()
+    assert greeting_of(other.queue_directory / "private" / "svc", 5)
+    print(oct((other.queue_directory / "pid" / "master.pid").stat().st_mode))
+    scene.postfix.prepare()
+    scene.postfix.start()
+    site.at_end(FakeService(scene.private()).close)
+    scene.milter.start()
+    scene.milter.wait_state("svc:", "down", "transport-silent", 6)
 
 
 @pytest.mark.seconds(12)

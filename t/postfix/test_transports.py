@@ -225,29 +225,46 @@ def test_probes_of_private_sockets_leave_no_trace_in_the_log_of_postfix(site):
     assert scene.postfix.log.text(mark) == ""
 
 
-@pytest.fixture(name="fake")
-def faked_service(site):
-    """svc is a fake that says nothing; probes as fast as they may be."""
-    scene = TransportScene(site, probe={**BRISK, "interval": "200ms"})
-    scene.start()
-    scene.fake = FakeService(scene.private())
-    site.at_end(scene.fake.close)
-    return scene
+@pytest.mark.seconds(6)
+def test_a_service_that_never_answered_was_never_up(site):
+    scene = TransportScene(site, probe=BRISK)
+    scene.milter.extra = 'hop "svc:" { }\n'
+    scene.postfix.prepare()
+    scene.postfix.start()
+    site.at_end(FakeService(scene.private()).close)
+    scene.milter.start()
+    seen = set()
+
+    def is_down():
+        seen.add(scene.milter.hop("svc:").get("state"))
+        return "down" in seen
+    wait_until(is_down, DETECTION, "the service is down")
+    assert seen == {"unknown", "down"}, seen
 
 
 @pytest.mark.seconds(10)
-def test_never_more_than_one_connection_waits_for_a_service_and_nothing_is_said_to_it(fake):
-    fake.must_accept()  # the hop is learned
+def test_never_more_than_one_connection_waits_for_a_service_whatever_mail_asks(site):
+    """Nothing that is accepted is delivered: qmgr would have connections of its own."""
+    scene = TransportScene(site, probe={**BRISK, "interval": "200ms"})
+    scene.postfix.params["defer_transports"] = "svc"
+    scene.postfix.prepare()
+    scene.postfix.start()
+    fake = FakeService(scene.private())
+    site.at_end(fake.close)
+    scene.milter.start()
+    scene.milter.wait_sockets()
     deadline = time.monotonic() + 6
     while time.monotonic() < deadline:
-        fake.send()
-        time.sleep(0.1)
-    fake.milter.wait_state(fake.hop, "down", "transport-silent", DETECTION)
-    # qmgr has connections of its own, for what was accepted before.
-    qmgr = len(fake.postfix.queue())
-    print(f"connections: {fake.fake.most} at once, {fake.fake.total} in all; {qmgr} in the queue")
-    assert fake.fake.most <= 1 + min(qmgr, 1) * 20 and fake.fake.open <= fake.fake.most
-    assert fake.fake.sent == b""
+        scene.send()
+        time.sleep(0.05)
+    scene.milter.wait_state(scene.hop, "down", "transport-silent", DETECTION)
+    assert (fake.most, fake.total, fake.sent) == (1, 1, b""), vars(fake)
+    fake.release(GREETING)
+    scene.milter.wait_state(scene.hop, "up", timeout=1)
+    for _ in range(3):
+        time.sleep(MAX_AGE)
+        scene.send()
+    assert fake.most == 1 and fake.total > 1 and fake.sent == b"", vars(fake)
 
 
 @pytest.mark.seconds(8)
@@ -323,7 +340,7 @@ def test_three_hundred_transports_are_up_soon_and_one_that_is_removed_is_seen(si
 
 @pytest.mark.seconds(8)
 def test_an_engine_that_was_killed_is_followed_by_one_that_sees_the_same(site):
-    scene = TransportScene(site, probe=BRISK)
+    scene = TransportScene(site, probe=QUIET)
     scene.postfix.params["default_transport"] = "smtp"
     scene.postfix.route("gone.test", "gone:")
     scene.start()

@@ -195,10 +195,10 @@ class UnprivilegedMilter(Milter):
 
 
 def hold_for(seconds, condition, what):
-    """condition() is true all the time."""
+    """condition() is true all the time; what: a text, or what gives it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        assert condition(), what
+        assert condition(), what() if callable(what) else what
         time.sleep(0.05)
 
 
