@@ -8,6 +8,7 @@
 
 #include "base/xmem.h"
 #include "postfix/instance.h"
+#include "postfix/site.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -79,8 +80,39 @@ static bool is_name(const char *name)
 	       strcmp(name, "..") != 0 && strlen(name) < BROKER_NAME_BYTES;
 }
 
+/* What allow_socket() needs. */
+struct learning {
+	struct broker *broker;
+	const struct site *site;
+};
+
+/* allow_socket - an LMTP server in private/ that configuration names: "lmtp:unix:private/dovecot-lmtp" */
+static void allow_socket(void *arg, const char *hop, enum hop_role role)
+{
+	const struct learning *learning = arg;
+	struct plan plan;
+	char *queue_directory;
+	const char *name;
+
+	(void)role;
+	site_plan(learning->site, hop, &plan);
+	if (plan.kind != PLAN_SERVER || *plan.private_directory == '\0')
+		return;
+	name = strrchr(plan.target.path, '/') + 1;
+	queue_directory = xstrndup(plan.target.path,
+		(size_t)(name - plan.target.path) - strlen("/private/"));
+	if (is_name(name))
+		allow(learning->broker, plan.private_directory, queue_directory, name);
+	free(queue_directory);
+}
+
 void broker_learn(struct broker *broker, const struct sources *sources)
 {
+	struct site *site = site_new(sources->conf, sources->postconfs, sources->count);
+	struct learning learning = {broker, site};
+
+	site_each_hop(site, allow_socket, &learning);
+	site_unref(site);
 	for (size_t i = 0; i < sources->count; i++) {
 		struct instance *instance = instance_new(&sources->postconfs[i]);
 		const struct service *services;

@@ -98,7 +98,7 @@ bool table_look(struct table *table, const char *name, int64_t now_ms, struct ho
  * A result older than max_age is not used: a probe is asked for, and this thread waits for its result
  * until max_wait after that probe's start, no later; then the last known state counts.  From three
  * quarters of max_age on a probe is asked for without waiting, so that a busy hop makes nobody wait.
- * While nobody listens at the hop a tenth of max_age counts instead.
+ * While nobody listens at the hop a fiftieth of max_age counts instead.
  * Not more than TABLE_WAITED_HOPS hops are waited for at a time, because libmilter has few workers.
  *
  * false when there is no such hop; a name that table_learn() took a moment ago is waited for, too.

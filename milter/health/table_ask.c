@@ -186,7 +186,7 @@ static int64_t usable_age(const struct hop *hop, int64_t max_age_ms)
 
 	for (size_t i = 0; i < sizeof cheap / sizeof *cheap; i++)
 		if (check != NULL && check->state == STATE_DOWN && check->reason == cheap[i])
-			return max_age_ms / 10;
+			return max_age_ms / 50;
 	return max_age_ms;
 }
 

@@ -119,6 +119,22 @@ static void plan_target(const struct client *client, enum hop_protocol protocol,
 	memcpy(target->path, path, sizeof path);
 }
 
+/* plan_private - a socket right in private/, where only Postfix may go */
+static void plan_private(const struct client *client, struct plan *plan)
+{
+	const char *path = plan->target.path, *queue_directory;
+	size_t length;
+
+	if (plan->kind != PLAN_SERVER || !plan->target.is_unix || client->instance == NULL)
+		return;
+	queue_directory = instance_parameter(client->instance, "queue_directory");
+	length = strlen(queue_directory);
+	if (strncmp(path, queue_directory, length) == 0 &&
+		strncmp(path + length, "/private/", strlen("/private/")) == 0 &&
+		strchr(path + length + strlen("/private/"), '/') == NULL)
+		plan->private_directory = instance_directory(client->instance);
+}
+
 /* find_client - who connects to the servers of this transport, and what it speaks */
 static enum hop_protocol find_client(const struct site *site, const char *transport,
 	struct client *client)
@@ -149,6 +165,7 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 	struct client client;
 
 	memset(plan, 0, sizeof *plan);
+	plan->private_directory = "";
 	conf_hop_settings(site->conf, hop, &settings);
 	plan->interval_ms = settings.interval_ms;
 	plan->depth = settings.depth;
@@ -159,6 +176,7 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 	if (protocol == PROTOCOL_NONE)
 		return;
 	plan_target(&client, protocol, nexthop, plan);
+	plan_private(&client, plan);
 	plan_hello(site, &client, plan);
 	plan_addresses(&client, plan);
 	plan_depth(&client, plan);

@@ -85,6 +85,7 @@ struct plan {
 	enum reason reason;
 	const char *why;
 	struct hop_target target; /* a UNIX path is absolute */
+	const char *private_directory; /* config_directory of the instance in whose private/ it lies, "": none */
 	int64_t interval_ms;
 	enum conf_depth depth;
 	const char *helo;

@@ -26,6 +26,7 @@
 struct prober {
 	struct event_base *base;
 	struct dns *dns;
+	const struct opener *opener;
 };
 
 /* How far an attempt came; the order is that of how much its failure says. */
@@ -45,6 +46,8 @@ struct probe {
 	struct dns_lookup *lookup;
 	struct connecting *connecting;
 	struct smtp_dialogue *dialogue;
+	uint32_t opening; /* handle of the opener, 0: not */
+	int64_t opening_us;
 
 	struct net_address address[DNS_ADDRESSES];
 	size_t count, at; /* at: the one being tried */
@@ -61,13 +64,14 @@ struct probe {
 
 static void try_address(struct probe *probe);
 
-struct prober *prober_new(struct event_base *base)
+struct prober *prober_new(struct event_base *base, const struct opener *opener)
 {
 	struct prober *prober = calloc(1, sizeof *prober);
 
 	if (prober == NULL)
 		return NULL;
 	prober->base = base;
+	prober->opener = opener;
 	prober->dns = dns_new(base, NULL);
 	if (prober->dns == NULL) {
 		free(prober);
@@ -113,6 +117,8 @@ static void probe_free(struct probe *probe)
 		connect_cancel(probe->connecting);
 	if (probe->dialogue != NULL)
 		smtp_dialogue_cancel(probe->dialogue);
+	if (probe->opening != 0)
+		probe->prober->opener->cancel(probe->prober->opener->opener_arg, probe->opening);
 	free(probe);
 }
 
@@ -347,6 +353,33 @@ static void on_connected(void *arg, const struct connect_result *result)
 	next_address(probe);
 }
 
+static void on_opened(void *arg, int fd, int error)
+{
+	struct probe *probe = arg;
+	struct connect_result result = {.fd = fd, .error = error, .start_us = probe->opening_us};
+
+	probe->opening = 0;
+	/* EPERM: the keeper does not know that name, which says nothing about the server. */
+	if (fd < 0)
+		result.reason = error == EPERM
+					? REASON_LOCAL_ERROR
+					: connect_reason(&probe->address[probe->at], error);
+	on_connected(probe, &result);
+}
+
+/* open_private - a socket where only Postfix may go */
+static void open_private(struct probe *probe)
+{
+	const struct opener *opener = probe->prober->opener;
+	const char *path = probe->request.target.path;
+
+	probe->opening_us = clock_now_us();
+	probe->opening = opener->open(opener->opener_arg, probe->request.private_directory,
+		strrchr(path, '/') + 1, on_opened, probe);
+	if (probe->opening == 0)
+		out_of_memory(probe);
+}
+
 /* source_address - where to connect from (smtp_bind_address); false: anywhere */
 static bool source_address(
 	const struct probe_request *request, int family, struct net_address *source)
@@ -372,6 +405,10 @@ static void try_address(struct probe *probe)
 	if (!net_address_is_local(to))
 		probe->result.is_local = false;
 	(void)net_address_text(probe->peer, to);
+	if (*probe->request.private_directory != '\0') {
+		open_private(probe);
+		return;
+	}
 	probe->connecting = connect_start(probe->prober->base, to, has_source ? &source : NULL,
 		probe->request.connect_timeout_ms, on_connected, probe);
 	if (probe->connecting == NULL)

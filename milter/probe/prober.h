@@ -12,11 +12,12 @@
 #include "conf/conf.h"
 #include "health/hop.h"
 #include "health/machine.h"
+#include "probe/opener.h"
 
 #include <event2/event.h>
 #include <netinet/in.h>
 
-enum { PROBE_DETAIL_BYTES = 256 };
+enum { PROBE_DETAIL_BYTES = 256, PROBE_DIRECTORY_BYTES = 256 };
 
 /* What one probe found. */
 struct probe_result {
@@ -33,6 +34,8 @@ struct probe_result {
 struct probe_request {
 	char name[HOP_NAME_BYTES]; /* of the hop, for the log */
 	struct hop_target target;
+	char private_directory[PROBE_DIRECTORY_BYTES]; /* not "": the socket is asked of the opener, as
+							  one of this config_directory */
 	enum conf_depth depth;	   /* DEPTH_CONNECT, DEPTH_GREETING or DEPTH_HELLO */
 	int64_t connect_timeout_ms; /* for each address */
 	int64_t reply_timeout_ms;   /* for each whole reply, from the end of our command */
@@ -56,8 +59,8 @@ typedef void probe_done_fn(void *arg, const struct probe_result *result);
  * event, never from within prober_start(). */
 typedef void probe_released_fn(void *arg);
 
-/* prober_new - NULL with errno set when the resolver cannot be had; base must outlive it */
-struct prober *prober_new(struct event_base *base);
+/* prober_new - NULL with errno set when the resolver cannot be had; base and opener must outlive it */
+struct prober *prober_new(struct event_base *base, const struct opener *opener);
 
 /* prober_free - all its probes must be gone */
 void prober_free(struct prober *prober);

@@ -227,6 +227,8 @@ static void fill_request(const struct sched *sched, const char *name, const stru
 	(void)snprintf(request->name, sizeof request->name, "%s", name);
 	(void)snprintf(request->helo, sizeof request->helo, "%s", plan->helo);
 	request->target = plan->target;
+	(void)snprintf(request->private_directory, sizeof request->private_directory, "%s",
+		plan->private_directory);
 	request->depth = plan->depth;
 	request->connect_timeout_ms = settings(sched)->connect_timeout_ms;
 	request->reply_timeout_ms = settings(sched)->reply_timeout_ms;
@@ -547,7 +549,7 @@ struct sched *sched_new(struct event_base *base, struct table *table, const stru
 	sched->opener = opener;
 	sched->on_change = on_change;
 	sched->arg = arg;
-	sched->prober = prober_new(base);
+	sched->prober = prober_new(base, opener);
 	sched->wake = event_new(base, -1, EV_PERSIST, on_wake, sched);
 	if (sched->prober == NULL || sched->wake == NULL) {
 		sched_free(sched);

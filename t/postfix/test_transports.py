@@ -126,6 +126,16 @@ def test_a_service_that_was_removed_but_not_reloaded_goes_on(site):
     scene.must_be_refused(*REFUSED)
 
 
+def test_a_milter_started_between_edit_and_reload_finds_the_old_service_too(site):
+    scene = TransportScene(site).start()
+    scene.must_deliver(scene.sink)
+    scene.change("")
+    scene.milter.stop()
+    scene.milter.start()
+    scene.milter.wait_sockets()
+    scene.must_deliver(scene.sink)
+
+
 def test_a_content_filter_whose_transport_is_gone_is_down_before_any_mail(site):
     scene = TransportScene(site)
     scene.hop = "gone:[127.0.0.1]:10024"

@@ -17,7 +17,8 @@ static const char master_cf[] = "smtp unix - - n - - smtp\n"
 				"rewrite unix - - n - - trivial-rewrite\n"
 				"bounce unix - - n - 0 bounce\n"
 				"submission inet n - n - - smtpd\n"
-				"gone unix - - n - - smtp\n";
+				"gone unix - - n - - smtp\n"
+				"lmtp unix - - n - - lmtp\n";
 
 static char queue[64];
 static int listener, fds[2];
@@ -26,21 +27,30 @@ static const struct sockpath_access ours = {(uid_t)-1, (gid_t)-1, 0600, 0700};
 
 static void setup(void)
 {
-	char main_cf[128], path[128], error[SOCKPATH_ERROR_BYTES];
+	char main_cf[256], path[128], error[SOCKPATH_ERROR_BYTES];
 	struct postconf postconf = {.directory = (char *)"/etc/postfix",
 		.main = main_cf,
 		.services = (char *)master_cf,
 		.parameters = (char *)""};
-	const struct sources sources = {.postconfs = &postconf, .count = 1};
+	char conf_text[] = "user = \"\"\nlisten_group = \"\"\n";
+	FILE *fp = fmemopen(conf_text, strlen(conf_text), "r");
+	const struct sources sources = {
+		.conf = conf_parse(fp, "test", NULL, NULL), .postconfs = &postconf, .count = 1};
 
+	fclose(fp);
 	(void)strcpy(queue, "/tmp/check_broker.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(queue));
-	(void)snprintf(main_cf, sizeof main_cf, "queue_directory = %s\n", queue);
+	(void)snprintf(main_cf, sizeof main_cf,
+		"queue_directory = %s\nmydestination = a\nvirtual_mailbox_domains = a\n"
+		"virtual_transport = lmtp:unix:private/dovecot-lmtp\n"
+		"mailbox_transport = lmtp:unix:private/../x\n",
+		queue);
 	(void)snprintf(path, sizeof path, "%s/private/smtp", queue);
 	listener = sockpath_listen(path, &ours, error);
 	ck_assert_msg(listener >= 0, "%s", error);
 	broker = broker_new();
 	broker_learn(broker, &sources);
+	conf_unref(sources.conf);
 	ck_assert(channel_pair(fds));
 }
 
@@ -94,12 +104,14 @@ START_TEST(a_missing_socket_is_told_by_its_errno)
 {
 	ck_assert_int_eq(ask_name("/etc/postfix", "vacation"), ENOENT);
 	ck_assert_int_eq(ask_name("/etc/postfix", "rewrite"), ENOENT);
+	/* Not of master.cf, but named by virtual_transport. */
+	ck_assert_int_eq(ask_name("/etc/postfix", "dovecot-lmtp"), ENOENT);
 }
 END_TEST
 
 START_TEST(everything_else_is_refused)
 {
-	static const char *const names[] = {"bounce", "submission", "no-such", "", ".", "..",
+	static const char *const names[] = {"bounce", "submission", "no-such", "", ".", "..", "x",
 		"../private/smtp", "private/smtp", "smtp/", "/smtp", "smtp\n", "smtp "};
 	char name[2000];
 
@@ -141,10 +153,15 @@ START_TEST(services_stay_known_when_master_cf_loses_them)
 		.main = main_cf,
 		.services = (char *)"smtp unix - - n - - smtp\n",
 		.parameters = (char *)""};
-	const struct sources sources = {.postconfs = &postconf, .count = 1};
+	char conf_text[] = "user = \"\"\nlisten_group = \"\"\n";
+	FILE *fp = fmemopen(conf_text, strlen(conf_text), "r");
+	const struct sources sources = {
+		.conf = conf_parse(fp, "test", NULL, NULL), .postconfs = &postconf, .count = 1};
 
+	fclose(fp);
 	(void)snprintf(main_cf, sizeof main_cf, "queue_directory = %s\n", queue);
 	broker_learn(broker, &sources);
+	conf_unref(sources.conf);
 	(void)snprintf(path, sizeof path, "%s/private/gone", queue);
 	ck_assert_int_eq(ask_name("/etc/postfix", "gone"), ENOENT);
 }

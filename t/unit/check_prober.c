@@ -179,7 +179,7 @@ static void setup(void)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
 	base = event_base_new();
-	prober = prober_new(base);
+	prober = prober_new(base, NULL);
 	ck_assert_ptr_nonnull(prober);
 	greeting = "220 mx ESMTP\r\n";
 	alternative = NULL;

@@ -1,0 +1,99 @@
+"""A real Dovecot as LMTP server, on a socket below Postfix's private/ where only Postfix may go."""
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from harness.milter import QUIET
+from harness.scene import MAX_AGE, Scene
+from harness.wait import wait_until
+
+HOP = "lmtp:unix:private/dovecot-lmtp"
+
+CONF = """\
+base_dir = {dir}/run
+state_dir = {dir}/state
+log_path = {dir}/log
+protocols = lmtp
+ssl = no
+mail_location = maildir:{dir}/mail/%n
+first_valid_uid = 1
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={dir}/mail/%n
+}}
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+service lmtp {{
+  unix_listener {socket} {{
+    mode = 0600
+    user = postfix
+    group = postfix
+  }}
+}}
+"""
+
+
+class Dovecot:
+    """One Dovecot that delivers to directories."""
+
+    def __init__(self, directory, spool):
+        self.dir = directory
+        self.socket = spool / "private" / "dovecot-lmtp"
+        (self.dir / "mail").mkdir(parents=True)
+        shutil.chown(self.dir / "mail", "nobody")
+        self.conf = self.dir / "dovecot.conf"
+        self.conf.write_text(CONF.format(dir=self.dir, socket=self.socket), encoding="utf-8")
+        self.process = None
+
+    def start(self):
+        """Start, and return when the socket is there."""
+        self.process = subprocess.Popen(["dovecot", "-F", "-c", self.conf],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(self.socket.is_socket, 10, "Dovecot's socket")
+        return self
+
+    def stop(self):
+        """End it, and its socket."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.socket)
+
+    def mails(self):
+        """How many were delivered."""
+        return len(list(self.dir.glob("mail/*/new/*")))
+
+
+@pytest.mark.seconds(8)
+def test_dovecot_lmtp_socket_missing_is_down_at_once_and_back_with_the_next_message(site):
+    scene = Scene(site, QUIET)
+    scene.recipient = "a@box.test"
+    params = scene.postfix.params
+    params["relay_domains"] = ""
+    params["virtual_mailbox_domains"] = "box.test"
+    params["virtual_mailbox_maps"] = "static:x"
+    params["virtual_transport"] = HOP
+    dovecot = Dovecot(scene.milter.dir / "dovecot", scene.postfix.queue_directory)
+    site.at_end(dovecot.stop)
+    dovecot.start()
+    scene.start()
+    scene.milter.wait_state(HOP, "up")
+    scene.must_accept()
+    wait_until(lambda: dovecot.mails() == 1, 10, "the message in the mailbox")
+
+    dovecot.stop()
+    time.sleep(MAX_AGE)
+    scene.must_refuse(HOP, "socket-missing", "4.4.1", "transport", "socket does not exist")
+    assert scene.postfix.queue() == []
+
+    dovecot.start()
+    assert scene.send().accepted
+    wait_until(lambda: dovecot.mails() == 2, 10, "the message in the mailbox")
