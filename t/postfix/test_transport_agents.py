@@ -81,7 +81,6 @@ def test_agents_of_another_postfix_on_this_host_are_not_taken_for_ours(site):
     other.add_service(service("svc"))
     other.start()
     assert greeting_of(other.queue_directory / "private" / "svc", 5)
-    print(oct((other.queue_directory / "pid" / "master.pid").stat().st_mode))
     scene.postfix.prepare()
     scene.postfix.start()
     site.at_end(FakeService(scene.private()).close)

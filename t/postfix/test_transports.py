@@ -118,7 +118,8 @@ def test_a_service_that_was_removed_but_not_reloaded_goes_on(site):
     scene = TransportScene(site, probe=BRISK).start()
     scene.must_deliver(scene.sink)
     scene.change("")
-    hold_for(3, lambda: scene.milter.hop(scene.hop)["state"] == "up", "the old service answers")
+    hold_for(3, lambda: scene.milter.hop(scene.hop)["state"] == "up",
+             lambda: scene.milter.hop(scene.hop))
     for _ in range(3):
         scene.must_deliver(scene.sink)
     scene.postfix.reload()

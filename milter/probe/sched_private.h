@@ -1,0 +1,48 @@
+/*
+ * sched_private - what the files of the scheduler share
+ *
+ * sched.c keeps the table of hops in step with the site, job.c probes each hop.
+ */
+#ifndef FF_SCHED_PRIVATE_H
+#define FF_SCHED_PRIVATE_H
+
+#include "probe/prober.h"
+#include "probe/sched.h"
+
+struct job;
+
+struct sched {
+	struct event_base *base;
+	struct table *table;
+	struct prober *prober;
+	const struct opener *opener;
+	struct site *site;
+	struct event *wake; /* made active by any thread */
+	struct job *queue;
+	unsigned in_flight;
+	sched_change_fn *on_change;
+	void *arg;
+};
+
+/* sched_settings - the probe section in force */
+const struct conf_probe *sched_settings(const struct sched *sched);
+
+/* sched_forget - the hop, its job, and its transport when no other hop uses it */
+void sched_forget(struct sched *sched, struct hop *hop);
+
+/* job_new - probe the hop from now on; is_base: it stands for a transport.  Ends the process when out of memory. */
+struct job *job_new(struct sched *sched, struct hop *hop, bool is_base);
+
+/* job_free - stop; NULL is fine */
+void job_free(struct job *job);
+
+/* job_begin - a probe is due or wanted */
+void job_begin(struct job *job);
+
+/* job_rearm - intervals may be shorter now; what is due is never put off, however often we reload */
+void job_rearm(struct job *job);
+
+/* jobs_fill_places - start those that wait, as far as there is room */
+void jobs_fill_places(struct sched *sched);
+
+#endif
