@@ -3,64 +3,16 @@
  *
  * Addresses are tried one after the other, as smtp(8) does, until one works; the next is tried only
  * when the connection to the last is closed, so a server sees one connection of ours at a time.
- *
- * When all fail, the fault that is reported is the first of those that came furthest: a server that
- * answers badly says more than an address at which there is none ("localhost" is often two
- * addresses and one server).  Our own failure outweighs all of them: nothing is known then.
  */
-#include "probe/prober.h"
+#include "probe/prober_private.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "probe/connect.h"
-#include "probe/dns.h"
-#include "probe/smtp_dialogue.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct prober {
-	struct event_base *base;
-	struct dns *dns;
-	const struct opener *opener;
-};
-
-/* How far an attempt came; the order is that of how much its failure says. */
-enum progress {
-	PROGRESS_NONE,
-	PROGRESS_ADDRESS, /* there is no way to it */
-	PROGRESS_HOST,	  /* somebody refused, or nobody answered */
-	PROGRESS_CONNECTED,
-	PROGRESS_OURS,
-};
-
-struct probe {
-	struct prober *prober;
-	struct probe_request request;
-	struct event *begin;
-	/* At most one of these is not NULL. */
-	struct dns_lookup *lookup;
-	struct connecting *connecting;
-	struct smtp_dialogue *dialogue;
-	uint32_t opening; /* handle of the opener, 0: not */
-	int64_t opening_us;
-
-	struct net_address address[DNS_ADDRESSES];
-	size_t count, at; /* at: the one being tried */
-	char peer[NET_ADDRESS_TEXT_BYTES];
-	enum progress progress; /* of the fault in result */
-	bool is_hard;           /* every failure so far is */
-	bool is_partial;        /* an address failed that counts when another works */
-	bool is_reporting, is_cancelled, is_done;
-	struct probe_result result;
-	probe_done_fn *done;
-	probe_released_fn *released;
-	void *arg;
-};
 
 static void try_address(struct probe *probe);
 
@@ -131,27 +83,6 @@ static void release(struct probe *probe)
 	released(arg);
 }
 
-/* set_detail - one clean line, whatever a peer or a configuration has put into it */
-static void __attribute__((format(printf, 2, 3)))
-set_detail(struct probe *probe, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(probe->result.detail, sizeof probe->result.detail, fmt, ap);
-	va_end(ap);
-	for (char *cp = probe->result.detail; *cp != '\0'; cp++)
-		if (*cp < ' ' || *cp > '~')
-			*cp = '?';
-}
-
-static void set_outcome(struct probe *probe, enum hop_check check, enum reason reason)
-{
-	probe->result.has[check] = true;
-	probe->result.outcome[check] =
-		(struct outcome){.reason = reason, .severity = reason_severity(reason)};
-}
-
 /* report - the result is complete; false when the probe was cancelled by who heard it and is gone
  */
 static bool report(struct probe *probe)
@@ -174,97 +105,6 @@ static void end(struct probe *probe)
 		release(probe);
 }
 
-/* has_family - can this host have a connection of that family to another one? */
-static bool has_family(int family)
-{
-	struct ifaddrs *list, *entry;
-	bool has = false;
-
-	if (getifaddrs(&list) != 0)
-		return true;
-	for (entry = list; entry != NULL && !has; entry = entry->ifa_next) {
-		struct net_address address = {.bytes = sizeof address.in6};
-
-		if (entry->ifa_addr == NULL || entry->ifa_addr->sa_family != family)
-			continue;
-		memcpy(&address, entry->ifa_addr,
-			family == AF_INET6 ? sizeof address.in6 : sizeof address.in4);
-		has = !net_address_is_local(&address) &&
-		      (family != AF_INET6 || !IN6_IS_ADDR_LINKLOCAL(&address.in6.sin6_addr));
-	}
-	freeifaddrs(list);
-	return has;
-}
-
-/*
- * counts_as_part - is a hop only half there when this address fails and another works?
- *
- * Not when the name is "localhost", which stands for one server at either address; nor when it is
- * this host that has no IPv6 (or IPv4) at all, which would make every other host half there.
- */
-static bool counts_as_part(const struct probe *probe, enum reason reason)
-{
-	const struct net_address *address = &probe->address[probe->at];
-
-	if (hop_target_is_local(&probe->request.target))
-		return false;
-	return reason != REASON_HOST_UNREACHABLE || net_address_is_local(address) ||
-	       has_family(address->sa.sa_family);
-}
-
-static bool is_hard(const struct probe *probe, enum reason reason)
-{
-	return net_address_is_local(&probe->address[probe->at]) &&
-	       (reason == REASON_CONNECTION_REFUSED || reason == REASON_SOCKET_MISSING ||
-		       /* ::1 where IPv6 is switched off */
-		       reason == REASON_HOST_UNREACHABLE);
-}
-
-/* note_failure - an address does not work; detail is kept when it says more than what is there */
-static void note_failure(struct probe *probe, enum progress progress, enum reason reason,
-	const char *detail, int64_t latency_us)
-{
-	if (reason == REASON_LOCAL_ERROR)
-		progress = PROGRESS_OURS;
-	else if (progress == PROGRESS_ADDRESS && reason != REASON_HOST_UNREACHABLE)
-		progress = PROGRESS_HOST;
-	probe->is_hard =
-		is_hard(probe, reason) && (probe->progress == PROGRESS_NONE || probe->is_hard);
-	if (reason != REASON_LOCAL_ERROR && counts_as_part(probe, reason))
-		probe->is_partial = true;
-	if (progress <= probe->progress)
-		return;
-	probe->progress = progress;
-	set_outcome(probe, CHECK_SERVER, reason);
-	set_detail(probe, "%s", detail);
-	probe->result.latency_us = latency_us;
-}
-
-/* settle_failure - no address is left: what was noted is the result */
-static void settle_failure(struct probe *probe)
-{
-	struct outcome *outcome = &probe->result.outcome[CHECK_SERVER];
-
-	outcome->is_hard = probe->is_hard && outcome->reason != REASON_LOCAL_ERROR;
-}
-
-/* settle_success - this address works; the fault of an earlier one may stay as "partial" */
-static void settle_success(struct probe *probe, int64_t latency_us)
-{
-	probe->result.latency_us = latency_us;
-	if (probe->is_partial) {
-		set_outcome(probe, CHECK_SERVER, REASON_PARTIAL);
-		return;
-	}
-	probe->result.detail[0] = '\0';
-	set_outcome(probe, CHECK_SERVER, REASON_NONE);
-	if (latency_us > probe->request.slow_ms * 1000) {
-		set_outcome(probe, CHECK_SERVER, REASON_SLOW);
-		set_detail(probe, "%s greeted after %lld ms", probe->peer,
-			(long long)(latency_us / 1000));
-	}
-}
-
 static bool is_last(const struct probe *probe)
 {
 	return probe->at + 1 >= probe->count;
@@ -274,7 +114,7 @@ static bool is_last(const struct probe *probe)
 static void next_address(struct probe *probe)
 {
 	if (is_last(probe)) {
-		settle_failure(probe);
+		attempts_settle_failure(probe);
 		end(probe);
 		return;
 	}
@@ -287,14 +127,14 @@ static void on_dialogue_done(void *arg, const struct smtp_dialogue_result *resul
 	struct probe *probe = arg;
 
 	if (result->reason == REASON_NONE) {
-		settle_success(probe, result->latency_us);
+		attempts_settle_success(probe, result->latency_us);
 	} else {
 		log_debug("%s: %s", probe->request.name, result->detail);
-		note_failure(probe, PROGRESS_CONNECTED, result->reason, result->detail,
+		attempts_failed(probe, PROGRESS_CONNECTED, result->reason, result->detail,
 			result->latency_us);
 		if (!is_last(probe))
 			return;
-		settle_failure(probe);
+		attempts_settle_failure(probe);
 	}
 	(void)report(probe);
 }
@@ -312,7 +152,7 @@ static void on_dialogue_closed(void *arg)
 
 static void out_of_memory(struct probe *probe)
 {
-	note_failure(probe, PROGRESS_OURS, REASON_LOCAL_ERROR, "out of memory", -1);
+	attempts_failed(probe, PROGRESS_OURS, REASON_LOCAL_ERROR, "out of memory", -1);
 	next_address(probe);
 }
 
@@ -349,7 +189,7 @@ static void on_connected(void *arg, const struct connect_result *result)
 	(void)snprintf(
 		detail, sizeof detail, "connect to %s: %s", probe->peer, strerror(result->error));
 	log_debug("%s: %s", probe->request.name, detail);
-	note_failure(probe, PROGRESS_ADDRESS, result->reason, detail, -1);
+	attempts_failed(probe, PROGRESS_ADDRESS, result->reason, detail, -1);
 	next_address(probe);
 }
 
@@ -361,9 +201,8 @@ static void on_opened(void *arg, int fd, int error)
 	probe->opening = 0;
 	/* EPERM: the keeper does not know that name, which says nothing about the server. */
 	if (fd < 0)
-		result.reason = error == EPERM
-					? REASON_LOCAL_ERROR
-					: connect_reason(&probe->address[probe->at], error);
+		result.reason = error == EPERM ? REASON_LOCAL_ERROR
+					       : connect_reason(&probe->address[probe->at], error);
 	on_connected(probe, &result);
 }
 
@@ -427,9 +266,9 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
 	struct probe *probe = arg;
 
 	probe->lookup = NULL;
-	set_outcome(probe, CHECK_RESOLVE, answer->reason);
+	attempts_outcome(probe, CHECK_RESOLVE, answer->reason);
 	if (answer->reason != REASON_NONE) {
-		set_detail(probe, "%s", answer->detail);
+		attempts_detail(probe, "%s", answer->detail);
 		log_debug("%s: %s", probe->request.name, probe->result.detail);
 		end(probe);
 		return;
@@ -454,8 +293,8 @@ static void resolve(struct probe *probe)
 
 	probe->lookup = dns_lookup(probe->prober->dns, &question, on_resolved, probe);
 	if (probe->lookup == NULL) {
-		set_outcome(probe, CHECK_RESOLVE, REASON_LOCAL_ERROR);
-		set_detail(probe, "out of memory");
+		attempts_outcome(probe, CHECK_RESOLVE, REASON_LOCAL_ERROR);
+		attempts_detail(probe, "out of memory");
 		end(probe);
 	}
 }
@@ -469,15 +308,15 @@ static bool only_address(struct probe *probe)
 	probe->count = 1;
 	if (target->is_unix ? !net_address_unix(address, target->path)
 			    : !net_address_numeric(address, target->host, target->port)) {
-		set_outcome(probe, CHECK_SERVER, REASON_NEXTHOP_INVALID);
-		set_detail(probe, "no valid address");
+		attempts_outcome(probe, CHECK_SERVER, REASON_NEXTHOP_INVALID);
+		attempts_detail(probe, "no valid address");
 		return false;
 	}
 	if ((address->sa.sa_family == AF_INET && !probe->request.use_ipv4) ||
 		(address->sa.sa_family == AF_INET6 && !probe->request.use_ipv6)) {
 		/* smtp(8) then finds "no usable address", too */
-		set_outcome(probe, CHECK_SERVER, REASON_DNS_NOT_FOUND);
-		set_detail(
+		attempts_outcome(probe, CHECK_SERVER, REASON_DNS_NOT_FOUND);
+		attempts_detail(
 			probe, "%s: address family is switched off (inet_protocols)", target->host);
 		return false;
 	}

@@ -1,0 +1,120 @@
+/*
+ * attempts - one result of what the addresses of a server say
+ *
+ * When all fail, the fault that is reported is the first of those that came furthest: a server that
+ * answers badly says more than an address at which there is none ("localhost" is often two
+ * addresses and one server).  Our own failure outweighs all of them: nothing is known then.
+ */
+#include "probe/prober_private.h"
+
+#include <ifaddrs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void attempts_detail(struct probe *probe, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(probe->result.detail, sizeof probe->result.detail, fmt, ap);
+	va_end(ap);
+	for (char *cp = probe->result.detail; *cp != '\0'; cp++)
+		if (*cp < ' ' || *cp > '~')
+			*cp = '?';
+}
+
+void attempts_outcome(struct probe *probe, enum hop_check check, enum reason reason)
+{
+	probe->result.has[check] = true;
+	probe->result.outcome[check] =
+		(struct outcome){.reason = reason, .severity = reason_severity(reason)};
+}
+
+/* has_family - can this host have a connection of that family to another one? */
+static bool has_family(int family)
+{
+	struct ifaddrs *list, *entry;
+	bool has = false;
+
+	if (getifaddrs(&list) != 0)
+		return true;
+	for (entry = list; entry != NULL && !has; entry = entry->ifa_next) {
+		struct net_address address = {.bytes = sizeof address.in6};
+
+		if (entry->ifa_addr == NULL || entry->ifa_addr->sa_family != family)
+			continue;
+		memcpy(&address, entry->ifa_addr,
+			family == AF_INET6 ? sizeof address.in6 : sizeof address.in4);
+		has = !net_address_is_local(&address) &&
+		      (family != AF_INET6 || !IN6_IS_ADDR_LINKLOCAL(&address.in6.sin6_addr));
+	}
+	freeifaddrs(list);
+	return has;
+}
+
+/*
+ * counts_as_part - is a hop only half there when this address fails and another works?
+ *
+ * Not when the name is "localhost", which stands for one server at either address; nor when it is
+ * this host that has no IPv6 (or IPv4) at all, which would make every other host half there.
+ */
+static bool counts_as_part(const struct probe *probe, enum reason reason)
+{
+	const struct net_address *address = &probe->address[probe->at];
+
+	if (hop_target_is_local(&probe->request.target))
+		return false;
+	return reason != REASON_HOST_UNREACHABLE || net_address_is_local(address) ||
+	       has_family(address->sa.sa_family);
+}
+
+static bool is_hard(const struct probe *probe, enum reason reason)
+{
+	return net_address_is_local(&probe->address[probe->at]) &&
+	       (reason == REASON_CONNECTION_REFUSED || reason == REASON_SOCKET_MISSING ||
+		       /* ::1 where IPv6 is switched off */
+		       reason == REASON_HOST_UNREACHABLE);
+}
+
+void attempts_failed(struct probe *probe, enum progress progress, enum reason reason,
+	const char *detail, int64_t latency_us)
+{
+	if (reason == REASON_LOCAL_ERROR)
+		progress = PROGRESS_OURS;
+	else if (progress == PROGRESS_ADDRESS && reason != REASON_HOST_UNREACHABLE)
+		progress = PROGRESS_HOST;
+	probe->is_hard =
+		is_hard(probe, reason) && (probe->progress == PROGRESS_NONE || probe->is_hard);
+	if (reason != REASON_LOCAL_ERROR && counts_as_part(probe, reason))
+		probe->is_partial = true;
+	if (progress <= probe->progress)
+		return;
+	probe->progress = progress;
+	attempts_outcome(probe, CHECK_SERVER, reason);
+	attempts_detail(probe, "%s", detail);
+	probe->result.latency_us = latency_us;
+}
+
+void attempts_settle_failure(struct probe *probe)
+{
+	struct outcome *outcome = &probe->result.outcome[CHECK_SERVER];
+
+	outcome->is_hard = probe->is_hard && outcome->reason != REASON_LOCAL_ERROR;
+}
+
+void attempts_settle_success(struct probe *probe, int64_t latency_us)
+{
+	probe->result.latency_us = latency_us;
+	if (probe->is_partial) {
+		attempts_outcome(probe, CHECK_SERVER, REASON_PARTIAL);
+		return;
+	}
+	probe->result.detail[0] = '\0';
+	attempts_outcome(probe, CHECK_SERVER, REASON_NONE);
+	if (latency_us > probe->request.slow_ms * 1000) {
+		attempts_outcome(probe, CHECK_SERVER, REASON_SLOW);
+		attempts_detail(probe, "%s greeted after %lld ms", probe->peer,
+			(long long)(latency_us / 1000));
+	}
+}
