@@ -9,6 +9,7 @@
 #include "base/xmem.h"
 #include "postfix/instance.h"
 #include "postfix/site.h"
+#include "probe/service.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct place {
 	UT_hash_handle hh;
 	char *key; /* "DIRECTORY\nNAME" */
 	char *path;
+	char *queue_directory;
 };
 
 struct broker {
@@ -45,6 +47,7 @@ void broker_free(struct broker *broker)
 		HASH_DEL(broker->places, place); /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
 		free(place->key);
 		free(place->path);
+		free(place->queue_directory);
 		free(place);
 	}
 	free(broker);
@@ -69,6 +72,7 @@ static void allow(struct broker *broker, const char *directory, const char *queu
 		return;
 	place = xcalloc(1, sizeof *place);
 	place->key = xasprintf("%s\n%s", directory, name);
+	place->queue_directory = xstrdup(queue_directory);
 	place->path = xasprintf("%s/private/%s", queue_directory, name);
 	HASH_ADD_KEYPTR(hh, broker->places, place->key, strlen(place->key), place);
 }
@@ -153,8 +157,9 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* open_place - of a request "DIRECTORY NUL NAME NUL"; -1 with errno set */
-static int open_place(const struct broker *broker, const char *request, size_t bytes)
+/* open_place - of a request "DIRECTORY NUL NAME NUL"; -1 with errno set, *queue_directory when the place is known */
+static int open_place(const struct broker *broker, const char *request, size_t bytes,
+	const char **queue_directory)
 {
 	size_t directory_bytes = strnlen(request, bytes) + 1, name_bytes;
 	const struct place *place;
@@ -171,20 +176,24 @@ static int open_place(const struct broker *broker, const char *request, size_t b
 		errno = EPERM;
 		return -1;
 	}
+	*queue_directory = place->queue_directory;
 	return connect_to(place->path);
 }
 
 bool broker_answer(const struct broker *broker, int channel, const struct channel_message *message)
 {
-	uint32_t answer[2] = {0, EPERM}; /* the number of the request, errno */
+	uint32_t answer[3] = {0, EPERM, 0}; /* the number of the request, errno, master(8) */
+	const char *queue_directory = NULL;
 	bool is_sent;
 	int fd = -1;
 
 	if (message->bytes > sizeof answer[0]) {
 		memcpy(&answer[0], message->payload, sizeof answer[0]);
 		fd = open_place(broker, message->payload + sizeof answer[0],
-			message->bytes - sizeof answer[0]);
+			message->bytes - sizeof answer[0], &queue_directory);
 		answer[1] = fd >= 0 ? 0 : (uint32_t)errno;
+		if (queue_directory != NULL)
+			answer[2] = (uint32_t)service_master(queue_directory);
 	}
 	is_sent = channel_send(channel, CHANNEL_OPENED, answer, sizeof answer, fd, SEND_TIMEOUT_MS);
 	if (fd >= 0)

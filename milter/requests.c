@@ -122,7 +122,8 @@ void requests_answered(struct opener *opener, struct channel_message *message)
 {
 	struct requests *requests = opener->opener_arg;
 	struct request *request = NULL;
-	uint32_t answer[2];
+	uint32_t answer[3];
+	struct opened opened;
 
 	if (message->bytes == sizeof answer) {
 		memcpy(answer, message->payload, sizeof answer);
@@ -132,7 +133,10 @@ void requests_answered(struct opener *opener, struct channel_message *message)
 		if (message->fd >= 0)
 			close(message->fd);
 	} else {
-		request->done(request->arg, message->fd, message->fd >= 0 ? 0 : (int)answer[1]);
+		opened = (struct opened){.fd = message->fd,
+			.error = message->fd >= 0 ? 0 : (int)answer[1],
+			.master = answer[2]};
+		request->done(request->arg, &opened);
 	}
 	message->fd = -1;
 	if (request == NULL)

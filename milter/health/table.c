@@ -99,6 +99,8 @@ static struct hop *hop_new(const char *name)
 	hop->latency_us = -1;
 	hop->since = clock_wall();
 	hop->state = hop->reported = STATE_UNKNOWN;
+	for (int i = 0; i < CHECK_COUNT; i++)
+		hop->check[i].state = STATE_UNKNOWN;
 	return hop;
 }
 
@@ -123,6 +125,7 @@ static struct hop *put(struct table *table, const struct hop_settings *settings,
 	if (hop == NULL) {
 		hop = hop_new(settings->name);
 		hop->is_learned = is_learned;
+		hop->used_ms = now_ms;
 		table->learned += is_learned;
 		HASH_ADD_KEYPTR(hh, table->hops, hop->name, strlen(hop->name), hop);
 	}
@@ -135,8 +138,9 @@ static struct hop *put(struct table *table, const struct hop_settings *settings,
 		hop->is_local = settings->is_local;
 	hop->interval_ms = settings->interval_ms;
 	hop->is_probed = settings->is_probed;
+	if (!hop->is_probed)
+		memset(hop->has_check, 0, sizeof hop->has_check);
 	set_base(hop, settings->base);
-	hop->used_ms = now_ms;
 	news(table);
 	pthread_mutex_unlock(&table->lock);
 	return hop;
@@ -403,6 +407,11 @@ bool hop_is_settled(const struct hop *hop)
 bool hop_is_local(const struct hop *hop)
 {
 	return hop->is_local;
+}
+
+unsigned hop_roles(const struct hop *hop)
+{
+	return hop->roles;
 }
 
 bool hop_is_shown(const struct hop *hop)

@@ -126,7 +126,8 @@ bool table_learned_next(struct table *table, char name[HOP_NAME_BYTES], enum hop
  * them.  The hop belongs to the table. */
 struct hop *table_put(struct table *table, const struct hop_settings *settings, int64_t now_ms);
 
-/* table_put_learned - the same for a hop that only mail names; one that is configured stays so */
+/* table_put_learned - the same for a hop that only mail names; one that is configured stays so.  When mail used it
+ * last is not changed by putting it again. */
 struct hop *table_put_learned(struct table *table, const struct hop_settings *settings,
 	int64_t now_ms);
 
@@ -180,6 +181,7 @@ bool hop_is_settled(const struct hop *hop); /* its own checks */
 bool hop_is_local(const struct hop *hop);
 bool hop_is_learned(const struct hop *hop);
 bool hop_is_shown(const struct hop *hop);
+unsigned hop_roles(const struct hop *hop);
 unsigned hop_dependents(const struct hop *hop);
 struct hop *hop_base(const struct hop *hop);
 enum state hop_state(const struct hop *hop); /* of its own checks */

@@ -54,7 +54,8 @@ static bool is_stale(const struct hop *hop, int64_t now_ms)
 {
 	const struct check *check = hop_own_worst(hop);
 
-	return check != NULL && machine_is_stale(check, hop->interval_ms, hop->due_ms, now_ms);
+	return hop->is_probed && check != NULL &&
+	       machine_is_stale(check, hop->interval_ms, hop->due_ms, now_ms);
 }
 
 /* copy_checks - of the hop and of its transport, which has others */

@@ -156,16 +156,16 @@ static void on_route(void *arg, const struct rewrite_route *route, const char *e
 		finish(explain, describe(explain, route));
 }
 
-static void on_opened(void *arg, int fd, int error)
+static void on_opened(void *arg, const struct opened *opened)
 {
 	struct explain *explain = arg;
 
 	explain->opening = 0;
-	if (fd < 0) {
-		fail(explain, strerror(error));
+	if (opened->fd < 0) {
+		fail(explain, strerror(opened->error));
 		return;
 	}
-	explain->query = rewrite_resolve(explain->base, fd, explain->sender, explain->recipient,
+	explain->query = rewrite_resolve(explain->base, opened->fd, explain->sender, explain->recipient,
 		TIMEOUT_MS, on_route, explain);
 	if (explain->query == NULL)
 		fail(explain, "out of memory");

@@ -155,13 +155,16 @@ const struct service *instance_services(const struct instance *instance, size_t 
 
 bool service_is_agent(const struct service *service)
 {
-	static const char *const agents[] = {
-		"smtp", "lmtp", "local", "virtual", "pipe", "error", "discard"};
+	/* The other daemons of Postfix.  What is none of them is somebody's own agent, or a program that does not
+	 * exist: then master(8) cannot start it, which is a fault to be seen. */
+	static const char *const others[] = {"anvil", "bounce", "cleanup", "dnsblog", "flush", "master",
+		"oqmgr", "pickup", "postlogd", "postscreen", "proxymap", "qmgr", "qmqpd", "scache",
+		"showq", "smtpd", "spawn", "tlsmgr", "tlsproxy", "trivial-rewrite", "verify"};
 
-	for (size_t i = 0; i < sizeof agents / sizeof *agents; i++)
-		if (strcmp(service->command, agents[i]) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (strcmp(service->command, others[i]) == 0)
+			return false;
+	return true;
 }
 
 const struct service *instance_transport(const struct instance *instance, const char *name)

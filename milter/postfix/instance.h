@@ -55,8 +55,7 @@ const struct service *instance_transport(const struct instance *instance, const 
 /* instance_services - all of master.cf */
 const struct service *instance_services(const struct instance *instance, size_t *count);
 
-/* service_is_agent - a delivery agent: it greets with delivery_request_protocol and logs nothing when one hangs
- * up on it, which others do */
+/* service_is_agent - none of Postfix's daemons that are no delivery agents: those log it when one hangs up on them */
 bool service_is_agent(const struct service *service);
 
 /* service_parameter - of main.cf unless an -o option of the service says otherwise; *is_override

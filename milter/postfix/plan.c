@@ -207,7 +207,6 @@ bool site_transport_plan(const struct site *site, const char *base, char transpo
 	*plan = (struct transport_plan){
 		.name = transport,
 		.directory = instance_directory(client.instance),
-		.queue_directory = instance_parameter(client.instance, "queue_directory"),
 		.command = client.service != NULL ? client.service->command : "",
 		.arguments = client.service != NULL ? client.service->arguments : "",
 		.mail_owner = instance_parameter(client.instance, "mail_owner"),

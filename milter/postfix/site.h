@@ -105,7 +105,6 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan);
 struct transport_plan {
 	const char *name;	     /* of the service */
 	const char *directory;	     /* config_directory of its instance */
-	const char *queue_directory;
 	const char *command;	     /* "smtp", "pipe"; "" when master.cf has no such service */
 	const char *arguments;
 	const char *mail_owner;

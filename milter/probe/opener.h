@@ -11,9 +11,14 @@
 
 #include <stdint.h>
 
-/* fd: connected, non-blocking, the receiver's from now on; or -1 and error is an errno.  EPERM: the name is not one
- * of a delivery agent that master.cf has or had. */
-typedef void opener_done_fn(void *arg, int fd, int error);
+/* What came of it. */
+struct opened {
+	int fd;	     /* connected, non-blocking, the receiver's from now on; -1: failed */
+	int error;   /* an errno then.  EPERM: no name of a delivery agent that master.cf has or had */
+	long master; /* process ID of the master(8) of that Postfix, 0: not known */
+};
+
+typedef void opener_done_fn(void *arg, const struct opened *opened);
 
 struct opener {
 	/* Ask; done comes later from the event loop, exactly once unless cancelled.  Returns a handle, 0 when out of

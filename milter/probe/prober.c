@@ -193,16 +193,17 @@ static void on_connected(void *arg, const struct connect_result *result)
 	next_address(probe);
 }
 
-static void on_opened(void *arg, int fd, int error)
+static void on_opened(void *arg, const struct opened *opened)
 {
 	struct probe *probe = arg;
-	struct connect_result result = {.fd = fd, .error = error, .start_us = probe->opening_us};
+	struct connect_result result = {
+		.fd = opened->fd, .error = opened->error, .start_us = probe->opening_us};
 
 	probe->opening = 0;
 	/* EPERM: the keeper does not know that name, which says nothing about the server. */
-	if (fd < 0)
-		result.reason = error == EPERM ? REASON_LOCAL_ERROR
-					       : connect_reason(&probe->address[probe->at], error);
+	if (opened->fd < 0)
+		result.reason = opened->error == EPERM ? REASON_LOCAL_ERROR
+					       : connect_reason(&probe->address[probe->at], opened->error);
 	on_connected(probe, &result);
 }
 

@@ -58,7 +58,7 @@ static int64_t longest_sleep(const struct sched *sched, const char *name)
 
 /* take_in_base - put the transport of a hop into the table; NULL when it has none */
 static struct hop *take_in_base(
-	struct sched *sched, const char *name, enum hop_role role, put_fn *put)
+	struct sched *sched, const char *name, unsigned roles, put_fn *put)
 {
 	char base_name[HOP_NAME_BYTES];
 	struct hop *base;
@@ -69,7 +69,7 @@ static struct hop *take_in_base(
 		.name = base_name,
 		.is_probed = true,
 		.is_local = true,
-		.roles = strcmp(base_name, name) == 0 ? role : 0,
+		.roles = strcmp(base_name, name) == 0 ? roles : 0,
 		.interval_ms = longest_sleep(sched, base_name),
 	};
 
@@ -80,9 +80,9 @@ static struct hop *take_in_base(
 }
 
 /* take_in - put a hop into the table if there is something to look at */
-static void take_in(struct sched *sched, const char *name, enum hop_role role, put_fn *put)
+static void take_in(struct sched *sched, const char *name, unsigned roles, put_fn *put)
 {
-	struct hop *base = take_in_base(sched, name, role, put), *hop;
+	struct hop *base = take_in_base(sched, name, roles, put), *hop;
 	struct plan plan;
 
 	if (base != NULL && strcmp(hop_full_name(base), name) == 0)
@@ -95,13 +95,17 @@ static void take_in(struct sched *sched, const char *name, enum hop_role role, p
 		.base = base,
 		.is_probed = plan.kind != PLAN_NOTHING,
 		.is_local = plan.kind != PLAN_SERVER || hop_target_is_local(&plan.target),
-		.roles = role,
+		.roles = roles,
 		.interval_ms = longest_sleep(sched, name),
 	};
 
 	hop = put(sched->table, &settings, clock_now_ms());
-	if (settings.is_probed)
+	if (settings.is_probed) {
 		adopt(sched, hop, false);
+	} else {
+		job_free(hop_job(hop));
+		hop_set_job(hop, NULL);
+	}
 }
 
 /* put_configured - called for each hop that configuration names */
@@ -125,19 +129,10 @@ static void learn(struct sched *sched, const char *name, enum hop_role role)
 	take_in(sched, name, role, table_put_learned);
 }
 
-/* is_gone - of what was not put again: learned hops stay as long as there is something to look at
- */
-static bool is_gone(void *arg, struct hop *hop)
+/* forget_unused - a hop that nobody names any more */
+static bool forget_unused(void *arg, struct hop *hop)
 {
-	struct sched *sched = arg;
-	char base_name[HOP_NAME_BYTES];
-	struct plan plan;
-
-	site_plan(sched->site, hop_full_name(hop), &plan);
-	if (hop_is_learned(hop) && hop_is_shown(hop) &&
-		(plan.kind != PLAN_NOTHING ||
-			site_base(sched->site, hop_full_name(hop), base_name)))
-		return false;
+	(void)arg;
 	log_debug("hop %s: not configured any more", hop_full_name(hop));
 	job_free(hop_job(hop));
 	return true;
@@ -150,6 +145,34 @@ static void rearm(void *arg, struct hop *hop)
 		job_rearm(hop_job(hop));
 }
 
+/* The learned hops of a moment. */
+struct learned_list {
+	struct hop **hop;
+	size_t count;
+};
+
+static void collect_learned(void *arg, struct hop *hop)
+{
+	struct learned_list *list = arg;
+
+	if (!hop_is_learned(hop) || !hop_is_shown(hop))
+		return;
+	list->hop = xrealloc(list->hop, (list->count + 1) * sizeof(struct hop *));
+	list->hop[list->count++] = hop;
+}
+
+/* take_in_learned - again: what there is to look at may be something else now */
+static void take_in_learned(struct sched *sched)
+{
+	struct learned_list list = {0};
+
+	table_each(sched->table, collect_learned, &list);
+	for (size_t i = 0; i < list.count; i++)
+		take_in(sched, hop_full_name(list.hop[i]), hop_roles(list.hop[i]),
+			table_put_learned);
+	free(list.hop);
+}
+
 void sched_apply(struct sched *sched, struct site *site)
 {
 	struct site *old = sched->site;
@@ -157,7 +180,8 @@ void sched_apply(struct sched *sched, struct site *site)
 	sched->site = site_ref(site);
 	table_mark(sched->table);
 	site_each_hop(site, put_configured, sched);
-	table_sweep(sched->table, is_gone, sched);
+	take_in_learned(sched);
+	table_sweep(sched->table, forget_unused, sched);
 	if (old != NULL)
 		table_each(sched->table, rearm, sched);
 	jobs_fill_places(sched);

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -193,8 +194,7 @@ static long parse_pid(const char *text)
 	return end != text && (*end == '\0' || isspace((unsigned char)*end)) && pid > 0 ? pid : 0;
 }
 
-/* master_pid - of the master(8) of a queue directory, 0 when that cannot be told */
-static long master_pid(const char *queue_directory)
+long service_master(const char *queue_directory)
 {
 	char path[PROC_FILE_BYTES], text[PROC_FILE_BYTES];
 	int length = snprintf(path, sizeof path, "%s/pid/master.pid", queue_directory);
@@ -205,17 +205,33 @@ static long master_pid(const char *queue_directory)
 	return parse_pid(text);
 }
 
-/* has_parent - /proc/PID/stat is "PID (COMMAND) STATE PPID ...", with anything in COMMAND */
-static bool has_parent(int proc, const char *pid, long parent)
+/* stat_field - of "PID (COMMAND) STATE PPID ...", with anything in COMMAND; counted from STATE, 0: not there */
+static long stat_field(const char *text, int field)
 {
+	const char *cp = strrchr(text, ')');
+
+	for (int i = 0; cp != NULL && i <= field; i++) {
+		cp = strchr(cp + 1, ' ');
+	}
+	return cp != NULL ? strtol(cp, NULL, 10) : 0;
+}
+
+/* is_worker - a child of that master (0: of any) that has lived for so long */
+static bool is_worker(int proc, const char *pid, const struct service_workers *wanted)
+{
+	enum { PARENT = 1, START_TICKS = 19 };
 	char path[NAME_BYTES], text[PROC_FILE_BYTES];
-	const char *end;
+	struct timespec now;
+	int64_t age_ms;
 
 	(void)snprintf(path, sizeof path, "%.32s/stat", pid);
 	if (read_small_file(proc, path, text) < 0)
 		return false;
-	end = strrchr(text, ')');
-	return end != NULL && strlen(end) > 4 && parse_pid(end + 4) == parent;
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	age_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
+		 (int64_t)stat_field(text, START_TICKS) * 1000 / sysconf(_SC_CLK_TCK);
+	return (wanted->master == 0 || stat_field(text, PARENT) == wanted->master) &&
+	       age_ms >= wanted->least_age_ms;
 }
 
 /* next_argument - NULL behind the last one; a cut off one has the NUL of the buffer */
@@ -251,21 +267,19 @@ static bool is_service(const char *command, size_t bytes, const char *name)
 }
 
 /* runs_service - false also when the process is gone by now, or hidden from us */
-static bool runs_service(int proc, const char *pid, long parent, const char *name)
+static bool runs_service(int proc, const char *pid, const struct service_workers *wanted)
 {
 	char path[NAME_BYTES], command[PROC_FILE_BYTES];
 	ssize_t count;
 
-	if (parent != 0 && !has_parent(proc, pid, parent))
-		return false;
 	(void)snprintf(path, sizeof path, "%.32s/cmdline", pid);
 	count = read_small_file(proc, path, command);
-	return count > 0 && is_service(command, (size_t)count, name);
+	return count > 0 && is_service(command, (size_t)count, wanted->name) &&
+	       is_worker(proc, pid, wanted);
 }
 
-int service_processes(const char *queue_directory, const char *name)
+int service_processes(const struct service_workers *wanted)
 {
-	long parent = master_pid(queue_directory);
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
 	int count = 0, error;
@@ -275,7 +289,7 @@ int service_processes(const char *queue_directory, const char *name)
 	/* cppcheck-suppress readdirCalled ; no other thread has this stream */
 	while (errno = 0, (entry = readdir(proc)) != NULL)
 		if (isdigit((unsigned char)entry->d_name[0]) &&
-			runs_service(dirfd(proc), entry->d_name, parent, name))
+			runs_service(dirfd(proc), entry->d_name, wanted))
 			count++;
 	error = errno;
 	(void)closedir(proc);

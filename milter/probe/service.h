@@ -36,9 +36,20 @@ struct service_probe *service_probe_start(struct event_base *base, int fd, const
 /* service_probe_cancel - hang up, no callback any more */
 void service_probe_cancel(struct service_probe *probe);
 
-/* service_processes - how many delivery agents run for a service of master.cf: processes whose command line
- * has "-n NAME" and whose parent is the master(8) of that queue directory (any parent when its pid file
- * cannot be read).  -1 with errno set when /proc cannot be read. */
-int service_processes(const char *queue_directory, const char *name);
+/* Delivery agents of a service of master.cf, as they are looked for. */
+struct service_workers {
+	const char *name;
+	long master;	      /* process ID of their parent, 0: any */
+	int64_t least_age_ms; /* younger ones do not count: one that crashes lives for a moment, one that is at work
+				 was so before we asked */
+};
+
+/* service_processes - how many run: processes whose command line is one that master(8) makes, with "-n NAME" or a
+ * program of that name.  -1 with errno set when /proc cannot be read. */
+int service_processes(const struct service_workers *wanted);
+
+/* service_master - the process ID of the master(8) of a queue directory, 0 when that cannot be told: its file belongs
+ * to root */
+long service_master(const char *queue_directory);
 
 #endif

@@ -19,6 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Agents of this age were at work before we asked: a service is silent for longer before they are looked for. */
+enum { LEAST_AGE_MS = 3000 };
+
 struct transport_check {
 	struct event_base *base;
 	const struct opener *opener;
@@ -30,7 +33,8 @@ struct transport_check {
 	bool is_running;
 	bool is_parked;
 	int64_t timeout_ms;
-	char *name, *queue_directory;
+	char *name;
+	long master; /* process ID of the master(8) that the service belongs to, 0: not known */
 	struct probe_result result;
 };
 
@@ -89,7 +93,8 @@ conclude(struct transport_check *check, enum reason reason, bool is_hard, const 
 /* judge_silence - agents that are all at work answer later, agents that crash never do */
 static void judge_silence(struct transport_check *check)
 {
-	int processes = service_processes(check->queue_directory, check->name);
+	const struct service_workers wanted = {check->name, check->master, LEAST_AGE_MS};
+	int processes = service_processes(&wanted);
 
 	if (processes < 0)
 		conclude(check, REASON_LOCAL_ERROR, false, "cannot look for processes: %s",
@@ -153,16 +158,17 @@ static void not_opened(struct transport_check *check, int error)
 	}
 }
 
-static void on_opened(void *arg, int fd, int error)
+static void on_opened(void *arg, const struct opened *opened)
 {
 	struct transport_check *check = arg;
 
 	check->opening = 0;
-	if (fd < 0) {
-		not_opened(check, error);
+	check->master = opened->master;
+	if (opened->fd < 0) {
+		not_opened(check, opened->error);
 		return;
 	}
-	check->service = service_probe_start(check->base, fd, check->name, check->timeout_ms,
+	check->service = service_probe_start(check->base, opened->fd, check->name, check->timeout_ms,
 		on_answer, check);
 	if (check->service == NULL)
 		conclude(check, REASON_LOCAL_ERROR, false, "out of memory");
@@ -187,12 +193,6 @@ static void look_statically(struct transport_check *check, const struct transpor
 	}
 }
 
-static void take_over(char **field, const char *value)
-{
-	free(*field);
-	*field = xstrdup(value);
-}
-
 void transport_check_run(struct transport_check *check, const struct transport_plan *plan,
 	int64_t timeout_ms)
 {
@@ -200,8 +200,8 @@ void transport_check_run(struct transport_check *check, const struct transport_p
 		return;
 	check->is_running = true;
 	check->timeout_ms = timeout_ms;
-	take_over(&check->name, plan->name);
-	take_over(&check->queue_directory, plan->queue_directory);
+	free(check->name);
+	check->name = xstrdup(plan->name);
 	memset(&check->result, 0, sizeof check->result);
 	check->result.latency_us = -1;
 	look_statically(check, plan);
@@ -249,6 +249,5 @@ void transport_check_free(struct transport_check *check)
 		service_probe_cancel(check->service);
 	event_free(check->report);
 	free(check->name);
-	free(check->queue_directory);
 	free(check);
 }

@@ -19,10 +19,13 @@ VIRTUAL = {"virtual_mailbox_domains": "virtual.example", "virtual_mailbox_base":
 def test_a_transport_that_a_sender_map_names_and_master_cf_has_not_refuses_the_first_message(site):
     scene = TransportScene(site, sender="a@bad.example")
     scene.hop, scene.recipient = "gone:", "a@elsewhere.example"
+    # A kind of table that cannot be listed, so that the hop is learned from the message.
+    table = scene.postfix.config / "sdd"
+    table.write_text(f"/@bad\\.example$/ gone:\n/@good\\.example$/ {scene.other_hop}\n",
+                     encoding="utf-8")
     scene.postfix.params.update(
         smtpd_relay_restrictions="check_client_access static:OK, reject",
-        sender_dependent_default_transport_maps="inline:{ { @bad.example = gone: }, "
-        f"{{ @good.example = {scene.other_hop} }} }}")
+        sender_dependent_default_transport_maps=f"regexp:{table}")
     scene.start()
     assert scene.milter.hop("gone:") == {}
     scene.must_be_refused(*UNDEFINED)
@@ -125,16 +128,6 @@ def test_a_service_that_was_removed_but_not_reloaded_goes_on(site):
     scene.postfix.reload()
     time.sleep(MAX_AGE)
     scene.must_be_refused(*REFUSED)
-
-
-def test_a_milter_started_between_edit_and_reload_finds_the_old_service_too(site):
-    scene = TransportScene(site).start()
-    scene.must_deliver(scene.sink)
-    scene.change("")
-    scene.milter.stop()
-    scene.milter.start()
-    scene.milter.wait_sockets()
-    scene.must_deliver(scene.sink)
 
 
 def test_a_content_filter_whose_transport_is_gone_is_down_before_any_mail(site):

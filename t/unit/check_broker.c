@@ -70,7 +70,7 @@ static void teardown(void)
 static int ask(const void *payload, size_t bytes)
 {
 	struct channel_message request = {.type = CHANNEL_OPEN, .bytes = bytes, .fd = -1}, reply;
-	uint32_t words[2];
+	uint32_t words[3];
 
 	memcpy(request.payload, payload, bytes);
 	ck_assert(broker_answer(broker, fds[1], &request));
@@ -170,13 +170,13 @@ END_TEST
 static int answers;
 static int last_error;
 
-static void on_opened(void *arg, int fd, int error)
+static void on_opened(void *arg, const struct opened *opened)
 {
 	(void)arg;
 	answers++;
-	last_error = error;
-	if (fd >= 0)
-		close(fd);
+	last_error = opened->error;
+	if (opened->fd >= 0)
+		close(opened->fd);
 }
 
 /* serve - let the keeper's side answer all that has come, and the engine's side take it */

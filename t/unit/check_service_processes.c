@@ -104,11 +104,19 @@ static void remove_directory(const char *directory)
 	(void)rmdir(directory);
 }
 
+/* count - as the engine does, which knows the master from the keeper */
+static int count(const char *directory, const char *name, int64_t least_age_ms)
+{
+	const struct service_workers wanted = {name, service_master(directory), least_age_ms};
+
+	return service_processes(&wanted);
+}
+
 static void count_processes(const char *directory, int ones, int twos)
 {
-	ck_assert_int_eq(service_processes(directory, one), ones);
-	ck_assert_int_eq(service_processes(directory, two), twos);
-	ck_assert_int_eq(service_processes(directory, "ff-none"), 0);
+	ck_assert_int_eq(count(directory, one, 0), ones);
+	ck_assert_int_eq(count(directory, two, 0), twos);
+	ck_assert_int_eq(count(directory, "ff-none", 0), 0);
 }
 
 START_TEST(processes_are_counted_by_service)
@@ -122,6 +130,8 @@ START_TEST(processes_are_counted_by_service)
 	remove_directory(directory);
 	/* No pid file to read: any parent. */
 	count_processes(directory, 3, 2);
+	/* What has just been started is not at work for long. */
+	ck_assert_int_eq(count(directory, one, 3600 * 1000), 0);
 	(void)kill(children[0], SIGKILL);
 	ck_assert_int_eq(waitpid(children[0], NULL, 0), children[0]);
 	children[0] = 0;
@@ -160,7 +170,7 @@ START_TEST(a_dead_process_does_not_count)
 	start_processes();
 	(void)kill(children[3], SIGKILL);
 	ck_assert_int_eq(waitid(P_PID, (id_t)children[3], &info, WEXITED | WNOWAIT), 0);
-	ck_assert_int_eq(service_processes("/nonexistent", two), 1);
+	ck_assert_int_eq(count("/nonexistent", two, 0), 1);
 }
 END_TEST
 

@@ -67,7 +67,6 @@ static void run(const char *name, int64_t silence_ms)
 {
 	const struct transport_plan plan = {.name = name,
 		.directory = "/etc/postfix",
-		.queue_directory = "/nonexistent",
 		.command = "smtp",
 		.arguments = "",
 		.mail_owner = "postfix",
@@ -81,14 +80,14 @@ static void run(const char *name, int64_t silence_ms)
 
 		pending = NULL;
 		if (error_to_give != 0) {
-			done(pending_arg, -1, error_to_give);
+			done(pending_arg, &(struct opened){-1, error_to_give, 0});
 		} else {
 			ck_assert_int_eq(
 				socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 			peer = fds[1];
 			ck_assert_int_eq(write(peer, greeting, silence_ms > 1000 ? sizeof greeting : 0),
 				silence_ms > 1000 ? (ssize_t)sizeof greeting : 0);
-			done(pending_arg, fds[0], 0);
+			done(pending_arg, &(struct opened){fds[0], 0, 0});
 		}
 	}
 	while (results == before)
@@ -165,7 +164,6 @@ START_TEST(the_detail_is_that_of_the_gravest_fault)
 {
 	const struct transport_plan plan = {.name = "x",
 		.directory = "/etc/postfix",
-		.queue_directory = "/nonexistent",
 		.command = "pipe",
 		.arguments = "user=no-such-user-here argv=/bin/true",
 		.mail_owner = "postfix",
@@ -174,7 +172,7 @@ START_TEST(the_detail_is_that_of_the_gravest_fault)
 
 	error_to_give = EACCES;
 	transport_check_run(check, &plan, 100);
-	pending(pending_arg, -1, EACCES);
+	pending(pending_arg, &(struct opened){-1, EACCES, 0});
 	while (results == 0)
 		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
 	ck_assert_int_eq(result.outcome[CHECK_COMMAND].reason, REASON_COMMAND_MISSING);
@@ -188,7 +186,6 @@ START_TEST(freeing_in_mid_run_is_fine)
 {
 	const struct transport_plan plan = {.name = "x",
 		.directory = "/etc/postfix",
-		.queue_directory = "/q",
 		.command = "smtp",
 		.arguments = "",
 		.mail_owner = "postfix",
