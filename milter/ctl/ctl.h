@@ -22,6 +22,9 @@ struct ctl {
 int ctl_status(const struct ctl *ctl, int argc, char **argv);
 int ctl_explain(const struct ctl *ctl, int argc, char **argv);
 
+/* ctl_text - a string of an object, "" when there is none; owned by the object */
+const char *ctl_text(const json_t *object, const char *key);
+
 /* ctl_print_hop - the lines about one hop, as the daemon describes it */
 void ctl_print_hop(const struct ctl *ctl, const json_t *hop);
 

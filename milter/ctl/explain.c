@@ -6,28 +6,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL ? text : "";
-}
-
 static void print(const struct ctl *ctl, json_t *answer)
 {
-	size_t index;
-	json_t *item;
+	const json_t *hops = json_object_get(answer, "hops");
+	const json_t *verdicts = json_object_get(answer, "verdicts");
 
-	(void)printf("from <%s> to <%s>: transport %s, nexthop %s%s\n", text_of(answer, "sender"),
-		text_of(answer, "recipient"), text_of(answer, "transport"),
-		*text_of(answer, "nexthop") != '\0' ? text_of(answer, "nexthop") : "(none)",
+	(void)printf("from <%s> to <%s>: transport %s, nexthop %s%s\n", ctl_text(answer, "sender"),
+		ctl_text(answer, "recipient"), ctl_text(answer, "transport"),
+		*ctl_text(answer, "nexthop") != '\0' ? ctl_text(answer, "nexthop") : "(none)",
 		json_is_true(json_object_get(answer, "reentry")) ? ", from a content filter" : "");
-	json_array_foreach(json_object_get(answer, "hops"), index, item)
-		ctl_print_hop(ctl, item);
-	json_array_foreach(json_object_get(answer, "verdicts"), index, item)
-		(void)printf("%-13s %s\n", text_of(item, "client"),
-			*text_of(item, "reply") != '\0' ? text_of(item, "reply")
-							 : text_of(item, "action"));
+	for (size_t i = 0; i < json_array_size(hops); i++)
+		ctl_print_hop(ctl, json_array_get(hops, i));
+	for (size_t i = 0; i < json_array_size(verdicts); i++) {
+		const json_t *item = json_array_get(verdicts, i);
+
+		(void)printf("%-13s %s\n", ctl_text(item, "client"),
+			*ctl_text(item, "reply") != '\0' ? ctl_text(item, "reply")
+							 : ctl_text(item, "action"));
+	}
 }
 
 /* split_listener - "ADDR:PORT" at its last colon; false when it has none */

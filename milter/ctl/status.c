@@ -35,7 +35,7 @@ static const struct look *look_of(const json_t *hop)
 	return &looks[2];
 }
 
-static const char *text_of(const json_t *object, const char *key)
+const char *ctl_text(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
@@ -52,7 +52,7 @@ static int by_badness(const void *a, const void *b)
 	int difference = look_of(left->hop)->rank - look_of(right->hop)->rank;
 
 	return difference != 0 ? difference
-			       : strcmp(text_of(left->hop, "hop"), text_of(right->hop, "hop"));
+			       : strcmp(ctl_text(left->hop, "hop"), ctl_text(right->hop, "hop"));
 }
 
 /* print_clean - names and details come from outside: nothing in them may steer a terminal */
@@ -71,27 +71,26 @@ void ctl_print_hop(const struct ctl *ctl, const json_t *hop)
 	const struct look *look = look_of(hop);
 	unsigned width = ctl->columns > INDENT ? ctl->columns - INDENT : 0;
 	json_t *latency = json_object_get(hop, "latency_ms");
+	const json_t *roles = json_object_get(hop, "roles");
 	char line[1024], answer[32] = "";
-	size_t index;
-	json_t *role;
 
 	(void)printf("%s%-*s%s ", ctl->has_colour ? look->colour : "", STATE_WIDTH, look->state,
 		ctl->has_colour ? "\033[0m" : "");
-	print_clean(text_of(hop, "hop"), width);
+	print_clean(ctl_text(hop, "hop"), width);
 	line[0] = '\0';
-	json_array_foreach(json_object_get(hop, "roles"), index, role)
+	for (size_t i = 0; i < json_array_size(roles); i++)
 		(void)snprintf(line + strlen(line), sizeof line - strlen(line), "%s%s",
-			index > 0 ? "," : "", json_string_value(role));
+			i > 0 ? "," : "", json_string_value(json_array_get(roles, i)));
 	if (json_is_number(latency))
 		(void)snprintf(answer, sizeof answer, ", %.2f ms", json_number_value(latency));
 	(void)snprintf(line + strlen(line), sizeof line - strlen(line), ", since %s%s",
-		text_of(hop, "since"), answer);
+		ctl_text(hop, "since"), answer);
 	(void)printf("%*s", INDENT, "");
 	print_clean(line, width);
-	if (*text_of(hop, "reason") == '\0')
+	if (*ctl_text(hop, "reason") == '\0')
 		return;
-	(void)snprintf(line, sizeof line, "%s%s%s", text_of(hop, "reason"),
-		*text_of(hop, "detail") != '\0' ? ": " : "", text_of(hop, "detail"));
+	(void)snprintf(line, sizeof line, "%s%s%s", ctl_text(hop, "reason"),
+		*ctl_text(hop, "detail") != '\0' ? ": " : "", ctl_text(hop, "detail"));
 	(void)printf("%*s", INDENT, "");
 	print_clean(line, width);
 }
@@ -116,12 +115,13 @@ int ctl_worst_status(const json_t *hops)
 	static const int badness[] = {
 		[CTL_UP] = 0, [CTL_DEGRADED] = 1, [CTL_UNKNOWN] = 2, [CTL_DOWN] = 3};
 	int worst = CTL_UP;
-	size_t index;
-	json_t *hop;
 
-	json_array_foreach(hops, index, hop)
-		if (badness[look_of(hop)->status] > badness[worst])
-			worst = look_of(hop)->status;
+	for (size_t i = 0; i < json_array_size(hops); i++) {
+		int status = look_of(json_array_get(hops, i))->status;
+
+		if (badness[status] > badness[worst])
+			worst = status;
+	}
 	return worst;
 }
 
