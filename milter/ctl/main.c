@@ -93,6 +93,8 @@ int main(int argc, char **argv)
 			return ctl_usage();
 		}
 	}
+	if (optind == argc)
+		return ctl_usage();
 	if (ctl.socket == NULL) {
 		conf = conf_load(filename, report, NULL);
 		if (conf == NULL)
