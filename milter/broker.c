@@ -136,6 +136,16 @@ void broker_learn(struct broker *broker, const struct sources *sources)
 	}
 }
 
+/* has_private - without that folder there is no Postfix here, and nothing is known about its services */
+static bool has_private(const struct place *place)
+{
+	char *path = xasprintf("%s/private", place->queue_directory);
+	bool is_there = access(path, F_OK) == 0;
+
+	free(path);
+	return is_there;
+}
+
 /* connect_to - -1 with errno set */
 static int connect_to(const char *path)
 {
@@ -177,6 +187,10 @@ static int open_place(const struct broker *broker, const char *request, size_t b
 		return -1;
 	}
 	*queue_directory = place->queue_directory;
+	if (!has_private(place)) {
+		errno = ENOTDIR;
+		return -1;
+	}
 	return connect_to(place->path);
 }
 

@@ -109,6 +109,18 @@ START_TEST(a_missing_socket_is_told_by_its_errno)
 }
 END_TEST
 
+START_TEST(without_a_queue_nothing_is_known)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof path, "%s/private/smtp", queue);
+	ck_assert_int_eq(unlink(path), 0);
+	*strrchr(path, '/') = '\0';
+	ck_assert_int_eq(rmdir(path), 0);
+	ck_assert_int_eq(ask_name("/etc/postfix", "smtp"), ENOTDIR);
+}
+END_TEST
+
 START_TEST(everything_else_is_refused)
 {
 	static const char *const names[] = {"bounce", "submission", "no-such", "", ".", "..", "x",
@@ -232,6 +244,7 @@ static void add(TCase *tcase)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_delivery_agent_is_connected_to);
 	tcase_add_test(tcase, a_missing_socket_is_told_by_its_errno);
+	tcase_add_test(tcase, without_a_queue_nothing_is_known);
 	tcase_add_test(tcase, everything_else_is_refused);
 	tcase_add_test(tcase, any_bytes_get_an_answer_and_do_no_harm);
 	tcase_add_test(tcase, services_stay_known_when_master_cf_loses_them);
