@@ -26,11 +26,6 @@ void log_init(const char *ident, bool to_stderr, int verbosity)
 	openlog(ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
 }
 
-int log_verbosity(void)
-{
-	return level;
-}
-
 /* clean - replace control characters, so that one call is one line */
 static void clean(char *text)
 {

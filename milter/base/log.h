@@ -12,11 +12,9 @@
 
 #define LOG_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* log_init - to_stderr: also when the process is not a daemon; verbosity: number of -v options */
+/* log_init - to_stderr: also when the process is not a daemon; verbosity: number of -v options; 1
+ * lets log_debug() through, 2 log_trace() */
 void log_init(const char *ident, bool to_stderr, int verbosity);
-
-/* log_verbosity - the number given to log_init(): 1 lets log_debug() through, 2 log_trace() */
-int log_verbosity(void);
 
 void log_err(const char *fmt, ...) LOG_PRINTF(1, 2);
 void log_errx(const char *fmt, ...) LOG_PRINTF(1, 2);

@@ -77,11 +77,6 @@ const struct conf *site_conf(const struct site *site)
 	return site->conf;
 }
 
-size_t site_instances(const struct site *site)
-{
-	return site->instance_count;
-}
-
 /* origin_local - pickup(8) is the service that takes the mail of sendmail(1) in */
 static void origin_local(const struct site *site, struct origin *out)
 {

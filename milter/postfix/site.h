@@ -30,9 +30,6 @@ struct site *site_current(void);
 
 const struct conf *site_conf(const struct site *site);
 
-/* site_instances - how many Postfix instances we know */
-size_t site_instances(const struct site *site);
-
 /* How mail of one connection came in. */
 struct origin {
 	const struct instance *instance; /* NULL when we cannot see Postfix's configuration */

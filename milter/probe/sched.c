@@ -250,8 +250,3 @@ void sched_free(struct sched *sched)
 	site_unref(sched->site);
 	free(sched);
 }
-
-unsigned sched_in_flight(const struct sched *sched)
-{
-	return sched->in_flight;
-}

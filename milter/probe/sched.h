@@ -33,7 +33,4 @@ void sched_free(struct sched *sched);
 /* sched_apply - take over a new site: hops that it has no more go, the state of the others stays */
 void sched_apply(struct sched *sched, struct site *site);
 
-/* sched_in_flight - probes under way */
-unsigned sched_in_flight(const struct sched *sched);
-
 #endif

@@ -33,7 +33,7 @@ struct session {
 static struct table *table;
 static bool is_tcp;
 static atomic_bool is_draining;
-static atomic_uint connections, open_messages;
+static atomic_uint open_messages;
 
 static char rcpt_macros[] = "i j {daemon_addr} {daemon_port} {client_addr} {client_name} "
 			    "{auth_authen} {mail_addr} {rcpt_addr} {rcpt_host} {rcpt_mailer}";
@@ -272,7 +272,6 @@ static sfsistat on_close(SMFICTX *ctx)
 	if (session == NULL)
 		return SMFIS_CONTINUE;
 	end_message(session);
-	atomic_fetch_sub(&connections, 1);
 	free(session);
 	(void)smfi_setpriv(ctx, NULL);
 	return SMFIS_CONTINUE;
@@ -321,7 +320,6 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 		return SMFIS_CONTINUE;
 	}
 	session->is_quiet = (*steps & SMFIP_NR_HDR) != 0;
-	atomic_fetch_add(&connections, 1);
 	if ((offered_actions & SMFIF_SETSYMLIST) == 0 ||
 		smfi_setsymlist(ctx, SMFIM_ENVRCPT, rcpt_macros) != MI_SUCCESS ||
 		smfi_setsymlist(ctx, SMFIM_EOM, end_macros) != MI_SUCCESS)
@@ -369,9 +367,4 @@ void milter_drain(void)
 unsigned milter_open_messages(void)
 {
 	return atomic_load(&open_messages);
-}
-
-unsigned milter_connections(void)
-{
-	return atomic_load(&connections);
 }

@@ -27,7 +27,4 @@ void milter_drain(void);
 /* milter_open_messages - between their first recipient and their end; any thread */
 unsigned milter_open_messages(void);
 
-/* milter_connections - open now; any thread */
-unsigned milter_connections(void);
-
 #endif
