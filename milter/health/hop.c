@@ -129,8 +129,7 @@ static uint16_t port_of_service(const char *service)
 	return found == NULL ? 0 : ntohs((uint16_t)found->s_port);
 }
 
-/* parse_port - NULL when fine, else what is wrong */
-static const char *parse_port(const char *service, uint16_t *port)
+const char *hop_parse_port(const char *service, uint16_t *port)
 {
 	if (is_all_digits(service)) {
 		unsigned long number = strtoul(service, NULL, 10);
@@ -260,7 +259,7 @@ static const char *parse_inet(char *text, uint16_t default_port, struct hop_targ
 			    !is_bracketed && !target->is_numeric;
 	target->port = default_port;
 	if (*service != '\0')
-		return parse_port(service, &target->port);
+		return hop_parse_port(service, &target->port);
 	return default_port == 0 ? "missing port" : NULL;
 }
 
@@ -274,7 +273,7 @@ static bool has_prefix(
 	if (strncasecmp(nexthop, prefix, strlen(prefix)) != 0)
 		return false;
 	return protocol == PROTOCOL_LMTP || default_port == 0 ||
-	       parse_port(nexthop + strlen(prefix), &port) != NULL;
+	       hop_parse_port(nexthop + strlen(prefix), &port) != NULL;
 }
 
 static const char *parse_unix(const char *path, struct hop_target *target)

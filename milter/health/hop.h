@@ -78,6 +78,10 @@ bool hop_split(const char *name, char *transport, size_t transport_bytes, const 
 enum reason hop_parse_nexthop(const char *nexthop, enum hop_protocol protocol,
 	uint16_t default_port, struct hop_target *target, const char **why);
 
+/* hop_parse_port - a number or a name of services(5), which Postfix's own names need not be in.  NULL and *port in
+ * host byte order, else what is wrong (constant text). */
+const char *hop_parse_port(const char *service, uint16_t *port);
+
 /* hop_target_is_local - a UNIX socket, a loopback address or "localhost" */
 bool hop_target_is_local(const struct hop_target *target);
 

@@ -5,25 +5,10 @@
 
 #include "base/log.h"
 #include "base/xmem.h"
+#include "health/hop.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* parse_port - a number or a name of services(5); 0 when it is neither */
-static uint16_t parse_port(const char *text)
-{
-	char *end, buffer[1024];
-	unsigned long value = strtoul(text, &end, 10);
-	struct servent entry, *found = NULL;
-
-	if (*text != '\0' && *end == '\0')
-		return value <= UINT16_MAX ? (uint16_t)value : 0;
-	if (getservbyname_r(text, "tcp", &entry, buffer, sizeof buffer, &found) != 0 || found == NULL)
-		return 0;
-	return ntohs((uint16_t)found->s_port);
-}
 
 /* parse_place - "smtp", "10025", "127.0.0.1:10025", "[::1]:25" (master(5), "inet") */
 static bool parse_place(struct listener *listener, const char *name)
@@ -32,7 +17,8 @@ static bool parse_place(struct listener *listener, const char *name)
 	char *host;
 
 	listener->is_wildcard = true;
-	listener->port = parse_port(colon != NULL ? colon + 1 : name);
+	if (hop_parse_port(colon != NULL ? colon + 1 : name, &listener->port) != NULL)
+		return false;
 	if (colon != NULL) {
 		host = xstrndup(name, (size_t)(colon - name));
 		listener->is_localhost = strcasecmp(host, "localhost") == 0;
@@ -41,7 +27,7 @@ static bool parse_place(struct listener *listener, const char *name)
 						cidr_is_any(&listener->address));
 		free(host);
 	}
-	return listener->port != 0;
+	return true;
 }
 
 /* is_reentry - content_filter explicitly empty, on an address that only this host reaches */
@@ -108,9 +94,11 @@ const struct listener *instance_listener(const struct instance *instance, const 
 	const struct listener *found = NULL;
 	struct cidr where;
 	bool has_address = cidr_parse(address, &where);
-	uint16_t number = parse_port(port);
+	uint16_t number = 0;
 
-	for (size_t i = 0; number != 0 && i < instance->listener_count; i++) {
+	if (hop_parse_port(port, &number) != NULL)
+		return NULL;
+	for (size_t i = 0; i < instance->listener_count; i++) {
 		const struct listener *listener = &instance->listeners[i];
 
 		if (listener->port != number)

@@ -250,8 +250,10 @@ static void job_check_transport(struct job *job)
 	struct transport_plan plan;
 	int64_t timeout_ms = sched_settings(sched)->reply_timeout_ms, now_ms = clock_now_ms();
 
-	if (!site_transport_plan(sched->site, hop_full_name(job->hop), name, &plan))
+	if (!site_transport_plan(sched->site, hop_full_name(job->hop), name, &plan)) {
+		job_sleep(job); /* the next reload may make it a delivery agent */
 		return;
+	}
 	if (timeout_ms > SILENCE_MS)
 		timeout_ms = SILENCE_MS;
 	job->phase = PHASE_PROBING;

@@ -62,16 +62,21 @@ static void teardown(void)
 		close(peer);
 }
 
-/* run - start, let the opener answer, and wait for the result; silence_ms is the time that an agent has */
-static void run(const char *name, int64_t silence_ms)
+static struct transport_plan smtp_plan(const char *name)
 {
-	const struct transport_plan plan = {.name = name,
+	return (struct transport_plan){.name = name,
 		.directory = "/etc/postfix",
 		.command = "smtp",
 		.arguments = "",
 		.mail_owner = "postfix",
 		.bind4 = "",
 		.bind6 = ""};
+}
+
+/* run - start, let the opener answer, and wait for the result; silence_ms is the time that an agent has */
+static void run(const char *name, int64_t silence_ms)
+{
+	const struct transport_plan plan = smtp_plan(name);
 	int before = results, fds[2];
 
 	transport_check_run(check, &plan, silence_ms);
@@ -162,14 +167,11 @@ END_TEST
 
 START_TEST(the_detail_is_that_of_the_gravest_fault)
 {
-	const struct transport_plan plan = {.name = "x",
-		.directory = "/etc/postfix",
-		.command = "pipe",
-		.arguments = "user=no-such-user-here argv=/bin/true",
-		.mail_owner = "postfix",
-		.bind4 = "192.0.2.254",
-		.bind6 = ""};
+	struct transport_plan plan = smtp_plan("x");
 
+	plan.command = "pipe";
+	plan.arguments = "user=no-such-user-here argv=/bin/true";
+	plan.bind4 = "192.0.2.254";
 	error_to_give = EACCES;
 	transport_check_run(check, &plan, 100);
 	pending(pending_arg, &(struct opened){-1, EACCES, 0});
@@ -184,13 +186,7 @@ END_TEST
 
 START_TEST(freeing_in_mid_run_is_fine)
 {
-	const struct transport_plan plan = {.name = "x",
-		.directory = "/etc/postfix",
-		.command = "smtp",
-		.arguments = "",
-		.mail_owner = "postfix",
-		.bind4 = "",
-		.bind6 = ""};
+	const struct transport_plan plan = smtp_plan("x");
 
 	transport_check_run(check, &plan, 100);
 	transport_check_free(check);
