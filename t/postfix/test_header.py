@@ -111,7 +111,6 @@ def test_mail_from_sendmail_is_never_refused_but_tagged(site):
     assert done.returncode == 0, done.stderr
     line = scene.postfix.log.wait_for(r"(\S+): to=<a@to\.test>.*status=deferred", 10)
     scene.filter.start()
-    scene.postfix.flush()
     found = wait_until(lambda: scene.filter.find(ident), 15, "delivery")
     assert found.header()[0][0] == "Failfast-Status", found.header()
     assert re.fullmatch(pattern(scene, "down", "connection-refused", line.group(1)),
@@ -132,7 +131,6 @@ def test_mail_that_a_content_filter_hands_back_is_accepted_and_logged_whatever_i
     assert scene.bad_hop in line.group() and "connection-refused" in line.group()
     assert "accept" in line.group(), line.group()
     scene.bad.start()
-    scene.postfix.flush()
     wait_until(lambda: scene.bad.find(sent.ident), 15, "delivery")
 
 
