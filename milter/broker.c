@@ -167,9 +167,8 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* open_place - of a request "DIRECTORY NUL NAME NUL"; -1 with errno set, *queue_directory when the place is known */
-static int open_place(const struct broker *broker, const char *request, size_t bytes,
-	const char **queue_directory)
+/* open_place - of a request "DIRECTORY NUL NAME NUL"; -1 with errno set */
+static int open_place(const struct broker *broker, const char *request, size_t bytes)
 {
 	size_t directory_bytes = strnlen(request, bytes) + 1, name_bytes;
 	const struct place *place;
@@ -186,7 +185,6 @@ static int open_place(const struct broker *broker, const char *request, size_t b
 		errno = EPERM;
 		return -1;
 	}
-	*queue_directory = place->queue_directory;
 	if (!has_private(place)) {
 		errno = ENOTDIR;
 		return -1;
@@ -197,17 +195,16 @@ static int open_place(const struct broker *broker, const char *request, size_t b
 bool broker_answer(const struct broker *broker, int channel, const struct channel_message *message)
 {
 	uint32_t answer[3] = {0, EPERM, 0}; /* the number of the request, errno, master(8) */
-	const char *queue_directory = NULL;
 	bool is_sent;
 	int fd = -1;
 
 	if (message->bytes > sizeof answer[0]) {
 		memcpy(&answer[0], message->payload, sizeof answer[0]);
 		fd = open_place(broker, message->payload + sizeof answer[0],
-			message->bytes - sizeof answer[0], &queue_directory);
+			message->bytes - sizeof answer[0]);
 		answer[1] = fd >= 0 ? 0 : (uint32_t)errno;
-		if (queue_directory != NULL)
-			answer[2] = (uint32_t)service_master(queue_directory);
+		if (fd >= 0)
+			answer[2] = (uint32_t)service_master(fd);
 	}
 	is_sent = channel_send(channel, CHANNEL_OPENED, answer, sizeof answer, fd, SEND_TIMEOUT_MS);
 	if (fd >= 0)

@@ -13,27 +13,23 @@
 #include "base/channel.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/sockpath.h"
 #include "broker.h"
 #include "health/table.h"
 #include "ops/control.h"
 #include "ops/notify.h"
 #include "probe/sched.h"
+#include "sockets.h"
 #include "verdict/milter.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
-#include <grp.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 #ifdef __SANITIZE_ADDRESS__
@@ -54,9 +50,6 @@ static struct {
 	int channel_fd;
 	int64_t drain_until_ms;
 	unsigned quiet_polls;
-	uid_t uid;
-	gid_t gid, listen_gid;
-	bool is_root;
 } engine;
 
 /* end - not by exit(3): destructors of libraries are not made for threads that still run */
@@ -74,37 +67,6 @@ static _Noreturn void give_up(int status, const char *what)
 	end(status);
 }
 
-/* find_identity - who we shall be, and who may use the socket */
-static void find_identity(const struct conf *conf)
-{
-	const struct passwd *user = NULL;
-	const struct group *group = *conf->listen_group != '\0' ? getgrnam(conf->listen_group) : NULL;
-
-	engine.is_root = geteuid() == 0;
-	engine.uid = geteuid();
-	engine.gid = getegid();
-	engine.listen_gid = group != NULL ? group->gr_gid : engine.gid;
-	if (!engine.is_root || *conf->user == '\0')
-		return;
-	user = getpwnam(conf->user);
-	if (user == NULL)
-		give_up(EX_CONFIG, "the user of the configuration has gone");
-	engine.uid = user->pw_uid;
-	engine.gid = user->pw_gid;
-}
-
-/* drop_privileges - for good: no way back and nothing to gain by exec */
-static void drop_privileges(const struct conf *conf)
-{
-	if (engine.is_root && *conf->user != '\0' &&
-		(initgroups(conf->user, engine.gid) < 0 || setgid(engine.gid) < 0 ||
-			setuid(engine.uid) < 0)) {
-		log_err("cannot become %s", conf->user);
-		end(EX_OSERR);
-	}
-	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-}
-
 /* raise_limits - a connection of Postfix and a probe each need a descriptor */
 static void raise_limits(void)
 {
@@ -114,56 +76,6 @@ static void raise_limits(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* open_milter - Postfix's end, as root where we are: only root may give it to Postfix's group */
-static void open_milter(const struct conf *conf)
-{
-	const struct sockpath_access access = {
-		.uid = engine.is_root ? engine.uid : (uid_t)-1,
-		.gid = engine.listen_gid,
-		.mode = conf->listen_mode,
-		.directory_mode = 0750,
-	};
-	const char *path = conf_listen_path(conf);
-	char complaint[SOCKPATH_ERROR_BYTES];
-	const char *error;
-	mode_t mask;
-	bool is_open;
-
-	if (path != NULL && !sockpath_prepare(path, &access, complaint)) {
-		log_errx("listen: %s", complaint);
-		end(EX_UNAVAILABLE);
-	}
-	mask = umask(sockpath_umask(&access));
-	is_open = milter_open(conf, engine.table, &error);
-	(void)umask(mask);
-	if (!is_open) {
-		log_errx("listen = \"%s\": %s", conf->listen, error);
-		end(EX_UNAVAILABLE);
-	}
-	if (path != NULL && !sockpath_grant(path, &access, complaint)) {
-		log_errx("listen: %s", complaint);
-		end(EX_UNAVAILABLE);
-	}
-}
-
-static int open_control(const struct conf *conf)
-{
-	const struct sockpath_access access = {
-		.uid = engine.is_root ? engine.uid : (uid_t)-1,
-		.gid = engine.is_root ? engine.gid : (gid_t)-1,
-		.mode = 0660,
-		.directory_mode = 0755,
-	};
-	char complaint[SOCKPATH_ERROR_BYTES];
-	int fd = sockpath_listen(conf->control, &access, complaint);
-
-	if (fd < 0) {
-		log_errx("control: %s", complaint);
-		end(EX_UNAVAILABLE);
-	}
-	return fd;
 }
 
 static void apply(const struct sources *sources)
@@ -206,8 +118,10 @@ static void on_drain(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 	/* Twice in a row: the last answer may not be written yet when its message is counted out. */
 	engine.quiet_polls = milter_open_messages() == 0 ? engine.quiet_polls + 1 : 0;
-	if (engine.quiet_polls > 1 || clock_now_ms() >= engine.drain_until_ms)
+	if (engine.quiet_polls > 1 || clock_now_ms() >= engine.drain_until_ms) {
+		sockets_remove(engine.conf);
 		end(EX_OK);
+	}
 	evtimer_add(engine.drain_event, &poll);
 }
 
@@ -291,10 +205,10 @@ static void seed_random(void)
 	srandom(seed);
 }
 
-_Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int channel_fd)
+_Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int channel_fd,
+	int control_fd)
 {
 	pthread_t thread;
-	int control_fd;
 
 	/* A Ctrl-C at the terminal is for the keeper, which lets us end in order. */
 	(void)setpgid(0, 0);
@@ -306,14 +220,10 @@ _Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int
 	engine.table = table_new();
 	if (evthread_use_pthreads() < 0 || (engine.base = event_base_new()) == NULL)
 		give_up(EX_OSERR, "libevent does not start");
-	find_identity(fixed);
-	open_milter(fixed);
-	control_fd = open_control(fixed);
-	drop_privileges(fixed);
 	build_events(sources, control_fd);
 	if (pthread_create(&thread, NULL, event_thread, NULL) != 0)
 		give_up(EX_OSERR, "cannot start a thread");
 	(void)channel_send(channel_fd, CHANNEL_READY, NULL, 0, -1, SEND_TIMEOUT_MS);
-	milter_run();
+	milter_run(engine.table);
 	give_up(EX_SOFTWARE, "libmilter ended");
 }

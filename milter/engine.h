@@ -7,15 +7,16 @@
 #include "reload.h"
 
 /*
- * engine_run - open the sockets, become conf->user, probe, and answer Postfix.
+ * engine_run - probe, and answer Postfix and failfastctl(8).
  *
- * fixed is the configuration of the first start: what no reload may change (listen, control, user) is taken from
- * it, so that an engine which is started again is where Postfix looks for it.
+ * fixed is the configuration of the first start: what no reload may change (listen, control, user) is taken from it.
  *
- * Runs in a process of its own, forked by the keeper with SIGHUP, SIGTERM, SIGINT and SIGUSR1 blocked;
- * channel_fd is its line to the keeper.  Does not return: the process ends with 0 after CHANNEL_STOP or
- * when the keeper is gone, 69 when a socket cannot be had, 71 when the system refuses something else.
+ * Runs in a process of its own, forked by the keeper with SIGHUP, SIGTERM, SIGINT and SIGUSR1 blocked, as the user
+ * that it is to be, after milter_open(); channel_fd is its line to the keeper, control_fd listens for failfastctl(8).
+ * Does not return: the process ends with 0 after CHANNEL_STOP or when the keeper is gone, 71 when the system refuses
+ * something.
  */
-_Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int channel_fd);
+_Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int channel_fd,
+	int control_fd);
 
 #endif

@@ -4,14 +4,20 @@
  * One thread, one poll(2): signals (libmilter owns those of its own process), the line to the engine, and
  * inotify(7) on Postfix's configuration directories.  It reads files and runs postconf(1), which the
  * engine may not be allowed to, and touches nothing that comes from mail.
+ *
+ * Root opens the sockets, then the keeper becomes Postfix's mail_owner (privilege.h).  It never accepts on them, but
+ * keeps them for the next engine.
  */
 #include "keeper.h"
 
 #include "base/channel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/xmem.h"
 #include "broker.h"
 #include "engine.h"
+#include "privilege.h"
+#include "sockets.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -28,14 +34,16 @@ enum {
 	SETTLE_MS = 200,	 /* an editor writes more than once */
 	SEND_TIMEOUT_MS = 10000, /* an engine that takes no message for so long is stuck */
 	STOP_MS = 7000,		 /* the engine takes 5 s at most */
-	BACKOFF_FIRST_MS = 200,	 /* after a crash */
-	BACKOFF_MAX_MS = 30000,
+	BACKOFF_FIRST_MS = 100,	 /* after a crash */
+	BACKOFF_MAX_MS = 2000,	 /* sessions that begin meanwhile wait for us */
 	HEALTHY_MS = 60000,	 /* an engine that lived so long starts over with the first */
 };
 
 struct keeper {
 	struct sources sources;
 	struct conf *fixed; /* of the first start */
+	struct privilege privilege;
+	int control_fd; /* where engines listen for failfastctl(8) */
 	pid_t engine; /* 0: not running */
 	int channel;  /* -1: none */
 	struct broker *broker;
@@ -90,7 +98,9 @@ static bool start_engine(struct keeper *keeper)
 		close(fds[0]);
 		close(keeper->signals);
 		watch_free(keeper->watch);
-		engine_run(&keeper->sources, keeper->fixed, fds[1]);
+		if (!privilege_become_engine(&keeper->privilege))
+			_exit(EX_OSERR);
+		engine_run(&keeper->sources, keeper->fixed, fds[1], keeper->control_fd);
 	}
 	close(fds[1]);
 	if (keeper->engine < 0) {
@@ -153,6 +163,16 @@ static void stop(struct keeper *keeper)
 	keeper->kill_ms = clock_now_ms() + STOP_MS;
 	if (keeper->channel >= 0)
 		(void)channel_send(keeper->channel, CHANNEL_STOP, NULL, 0, -1, SEND_TIMEOUT_MS);
+}
+
+/* kill_engine - it is another user's process: only a child that becomes that user may */
+static void kill_engine(const struct keeper *keeper)
+{
+	if (fork() != 0)
+		return;
+	if (privilege_become_engine(&keeper->privilege))
+		(void)kill(keeper->engine, SIGKILL);
+	_exit(EX_OK);
 }
 
 /* engine_ended - one that never was ready ends us, too: it has said why */
@@ -263,7 +283,7 @@ static void run_timers(struct keeper *keeper, int64_t now_ms)
 		keeper->restart_ms = now_ms + BACKOFF_MAX_MS;
 	if (is_due(keeper->kill_ms, now_ms) && keeper->engine != 0) {
 		log_errx("the engine does not end: killing it");
-		kill(keeper->engine, SIGKILL);
+		kill_engine(keeper);
 		keeper->kill_ms = 0;
 	}
 }
@@ -288,44 +308,76 @@ static void loop(struct keeper *keeper)
 	}
 }
 
-/* remove_sockets - the engine may have no right to */
-static void remove_sockets(const struct conf *conf)
+/* read_again - what root could read, its successor may not be able to: then a reload would not, either */
+static void read_again(struct keeper *keeper)
 {
-	const char *path = conf_listen_path(conf);
+	struct sources fresh;
 
-	if (path != NULL)
-		(void)unlink(path);
-	(void)unlink(conf->control);
+	if (!sources_read(&fresh, keeper->sources.filename, report, NULL)) {
+		log_warnx("this is not readable for Postfix's mail_owner: changes are not noticed");
+		return;
+	}
+	sources_free(&keeper->sources);
+	keeper->sources = fresh;
 }
 
-int keeper_run(struct sources *sources, keeper_ready_fn *ready, void *arg)
+struct keeper *keeper_new(struct sources *sources, int *status)
 {
-	struct keeper keeper = {.sources = *sources,
+	struct keeper *keeper = xcalloc(1, sizeof *keeper);
+
+	*keeper = (struct keeper){.sources = *sources,
 		.fixed = conf_ref(sources->conf),
+		.control_fd = -1,
 		.channel = -1,
 		.backoff_ms = BACKOFF_FIRST_MS,
-		.poll_ms = clock_now_ms() + WATCH_POLL_MS,
-		.ready = ready,
-		.arg = arg};
-
-	keeper.signals = open_signals();
-	keeper.watch = watch_new();
-	keeper.broker = broker_new();
-	if (keeper.signals < 0 || keeper.watch == NULL) {
+		.poll_ms = clock_now_ms() + WATCH_POLL_MS};
+	keeper->signals = open_signals();
+	keeper->watch = watch_new();
+	keeper->broker = broker_new();
+	*status = EX_OK;
+	if (keeper->signals < 0 || keeper->watch == NULL) {
 		log_err("cannot watch signals and files");
-		return EX_OSERR;
+		*status = EX_OSERR;
+	} else if (!privilege_find(sources, &keeper->privilege)) {
+		*status = EX_CONFIG;
+	} else if ((keeper->control_fd = sockets_open(keeper->fixed, &keeper->privilege)) < 0) {
+		*status = EX_UNAVAILABLE;
 	}
-	watch_update(keeper.watch, &keeper.sources);
-	broker_learn(keeper.broker, &keeper.sources);
-	if (!start_engine(&keeper))
-		return EX_OSERR;
-	loop(&keeper);
-	if (keeper.was_ready)
-		remove_sockets(keeper.fixed);
-	conf_unref(keeper.fixed);
-	watch_free(keeper.watch);
-	broker_free(keeper.broker);
-	close(keeper.signals);
-	sources_free(&keeper.sources);
-	return keeper.exit_status;
+	if (*status == EX_OK)
+		return keeper;
+	keeper_free(keeper);
+	return NULL;
+}
+
+void keeper_free(struct keeper *keeper)
+{
+	conf_unref(keeper->fixed);
+	if (keeper->watch != NULL)
+		watch_free(keeper->watch);
+	broker_free(keeper->broker);
+	if (keeper->signals >= 0)
+		close(keeper->signals);
+	if (keeper->control_fd >= 0)
+		close(keeper->control_fd);
+	sources_free(&keeper->sources);
+	free(keeper);
+}
+
+int keeper_run(struct keeper *keeper, keeper_ready_fn *ready, void *arg)
+{
+	keeper->ready = ready;
+	keeper->arg = arg;
+	keeper->exit_status = EX_OSERR;
+	if (privilege_become_keeper(&keeper->privilege)) {
+		if (keeper->privilege.is_root)
+			read_again(keeper);
+		watch_update(keeper->watch, &keeper->sources);
+		broker_learn(keeper->broker, &keeper->sources);
+		if (start_engine(keeper)) {
+			keeper->exit_status = EX_OK;
+			loop(keeper);
+		}
+	}
+	sockets_remove(keeper->fixed);
+	return keeper->exit_status;
 }

@@ -9,13 +9,22 @@
 /* keeper_ready_fn - called once, when mail can be answered */
 typedef void keeper_ready_fn(void *arg);
 
+struct keeper;
+
 /*
- * keeper_run - keep an engine running until SIGTERM or SIGINT; returns an exit status of sysexits.h: 0,
- * or that of an engine which could not start.
+ * keeper_new - open the sockets, as whoever started us.  Takes sources over.  NULL with *status an exit status of
+ * sysexits.h: 69 when a socket cannot be had, 71 when the system refuses something else, 78 when a user is missing.
+ */
+struct keeper *keeper_new(struct sources *sources, int *status);
+void keeper_free(struct keeper *keeper);
+
+/*
+ * keeper_run - give up root, then keep an engine running until SIGTERM or SIGINT; returns an exit status: 0, or that
+ * of an engine which could not start.  The sockets are gone then, where we may remove them.
  *
  * SIGHUP reads both configurations again, and so does a change of main.cf or master.cf; SIGUSR1 lets the
- * engine write its state to the log.  Takes sources over.
+ * engine write its state to the log.
  */
-int keeper_run(struct sources *sources, keeper_ready_fn *ready, void *arg);
+int keeper_run(struct keeper *keeper, keeper_ready_fn *ready, void *arg);
 
 #endif

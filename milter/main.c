@@ -32,13 +32,6 @@ struct options {
 	int verbosity;
 };
 
-/* What is told when mail can be answered. */
-struct readiness {
-	const char *pidfile;
-	bool has_written; /* the pidfile is ours to remove */
-	int pipe; /* to the process that waits in the foreground, -1: none */
-};
-
 static void usage(FILE *out)
 {
 	(void)fprintf(out, "usage: failfast-milter [-fnvV] [-c FILE] [-p PIDFILE]\n");
@@ -98,37 +91,64 @@ static void report(void *arg, const char *message)
 	(void)fprintf(stderr, "%s\n", message);
 }
 
-/* write_pidfile - written beside and renamed over, so that nobody reads half a number */
-static bool write_pidfile(const char *pidfile)
+/* write_pidfile - written beside and renamed over, so that nobody reads half a number; the descriptor, -1: none */
+static int write_pidfile(const char *pidfile)
 {
 	char *fresh = xasprintf("%s.new", pidfile);
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	bool is_written = fd >= 0 && dprintf(fd, "%ld\n", (long)getpid()) > 0;
 
-	if (fd >= 0)
-		close(fd);
 	is_written = is_written && rename(fresh, pidfile) == 0;
-	if (!is_written)
+	if (!is_written) {
 		log_err("%s", pidfile);
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
 	free(fresh);
-	return is_written;
+	return fd;
 }
 
+/* remove_pidfile - or at least empty it, where its directory is root's: nobody shall end another process by it */
+static void remove_pidfile(const char *pidfile, int fd)
+{
+	if (fd < 0)
+		return;
+	if (unlink(pidfile) < 0)
+		(void)!ftruncate(fd, 0);
+	close(fd);
+}
+
+/* on_ready - tell the process that waits at the terminal, too, if there is one */
 static void on_ready(void *arg)
 {
-	struct readiness *readiness = arg;
+	int *ready_pipe = arg;
 	const char status = EX_OK;
 
-	if (readiness->pidfile != NULL)
-		readiness->has_written = write_pidfile(readiness->pidfile);
 #ifdef HAVE_LIBSYSTEMD
 	(void)sd_notify(0, "READY=1");
 #endif
-	if (readiness->pipe < 0)
+	if (*ready_pipe < 0)
 		return;
-	(void)!write(readiness->pipe, &status, sizeof status);
-	close(readiness->pipe);
-	readiness->pipe = -1;
+	(void)!write(*ready_pipe, &status, sizeof status);
+	close(*ready_pipe);
+	*ready_pipe = -1;
+}
+
+/* keep - the keeper from its first to its last moment; an exit status */
+static int keep(struct sources *sources, const char *pidfile, int *ready_pipe)
+{
+	int status, pidfile_fd = -1;
+	struct keeper *keeper = keeper_new(sources, &status);
+
+	if (keeper == NULL)
+		return status;
+	if (pidfile != NULL)
+		pidfile_fd = write_pidfile(pidfile);
+	status = keeper_run(keeper, on_ready, ready_pipe);
+	remove_pidfile(pidfile, pidfile_fd);
+	keeper_free(keeper);
+	return status;
 }
 
 /* wait_for_child - the process at the terminal ends when the daemon is ready, or with its status */
@@ -191,11 +211,10 @@ static char *absolute_new(const char *filename)
 
 int main(int argc, char **argv)
 {
-	struct readiness readiness = {.pipe = -1};
 	struct options options;
 	struct sources sources;
 	char *filename, *pidfile;
-	int status;
+	int status, ready_pipe = -1;
 
 	parse_options(argc, argv, &options);
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -212,11 +231,8 @@ int main(int argc, char **argv)
 	}
 	pidfile = absolute_new(options.pidfile);
 	if (!options.is_foreground)
-		readiness.pipe = go_to_background(options.verbosity);
-	readiness.pidfile = pidfile;
-	status = keeper_run(&sources, on_ready, &readiness);
-	if (readiness.has_written)
-		(void)unlink(readiness.pidfile);
+		ready_pipe = go_to_background(options.verbosity);
+	status = keep(&sources, pidfile, &ready_pipe);
 	free(pidfile);
 	return status;
 }

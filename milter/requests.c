@@ -4,6 +4,7 @@
  * Not more than BROKER_OUTSTANDING are with the keeper at a time, so that the channel never fills up; the others
  * wait here in the order in which they came.
  */
+#include "base/descriptor.h"
 #include "broker.h"
 
 #include <errno.h>
@@ -133,9 +134,10 @@ void requests_answered(struct opener *opener, struct channel_message *message)
 		if (message->fd >= 0)
 			close(message->fd);
 	} else {
-		opened = (struct opened){.fd = message->fd,
-			.error = message->fd >= 0 ? 0 : (int)answer[1],
-			.master = answer[2]};
+		opened = (struct opened){.fd = descriptor_for_probe(message->fd), .master = answer[2]};
+		/* One that was sent and did not arrive found no room here. */
+		if (opened.fd < 0)
+			opened.error = answer[1] != 0 ? (int)answer[1] : EMFILE;
 		request->done(request->arg, &opened);
 	}
 	message->fd = -1;

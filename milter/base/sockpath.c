@@ -6,6 +6,7 @@
 #include "base/xmem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static bool make_directories(char *directory, const struct sockpath_access *acce
 	}
 	return mkdir(directory, access->directory_mode) == 0 &&
 	       chmod(directory, access->directory_mode) == 0 &&
-	       chown(directory, (uid_t)-1, access->gid) == 0;
+	       chown(directory, access->directory_uid, access->gid) == 0;
 }
 
 static int connect_with(const char *path, int flags)
@@ -99,9 +100,20 @@ mode_t sockpath_umask(const struct sockpath_access *access)
 bool sockpath_grant(const char *path, const struct sockpath_access *access,
 	char error[SOCKPATH_ERROR_BYTES])
 {
-	if (lchown(path, access->uid, access->gid) < 0)
-		return complain(error, path, strerror(errno));
-	return true;
+	struct stat status;
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	bool is_granted = false;
+
+	/* A second name may be one of somebody else's socket, moved here. */
+	if (fd >= 0 && fstat(fd, &status) == 0 && (!S_ISSOCK(status.st_mode) || status.st_nlink != 1))
+		errno = EEXIST;
+	else if (fd >= 0)
+		is_granted = fchownat(fd, "", access->uid, access->gid, AT_EMPTY_PATH) == 0;
+	if (!is_granted)
+		(void)complain(error, path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return is_granted;
 }
 
 int sockpath_listen(const char *path, const struct sockpath_access *access,

@@ -8,17 +8,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/*
- * Who may use a socket.  (uid_t)-1 and (gid_t)-1: leave as it is.
- *
- * A directory that has to be made stays that of the process which makes it, root mostly: whoever could replace
- * the socket in it could make root change the owner of something else.
- */
+/* Who may use a socket.  (uid_t)-1 and (gid_t)-1: leave as it is. */
 struct sockpath_access {
 	uid_t uid; /* of the socket */
 	gid_t gid; /* of the socket and of the directory */
 	mode_t mode;	       /* of the socket */
-	mode_t directory_mode; /* of its directory, when that has to be made */
+	uid_t directory_uid;   /* of its directory, when that has to be made: may remove the socket */
+	mode_t directory_mode; /* likewise */
 };
 
 enum { SOCKPATH_ERROR_BYTES = 256 };
@@ -31,7 +27,8 @@ bool sockpath_prepare(const char *path, const struct sockpath_access *access,
 /* sockpath_umask - the umask under which bind(2) gives the socket its mode */
 mode_t sockpath_umask(const struct sockpath_access *access);
 
-/* sockpath_grant - give a bound socket its owner; false with a line in error */
+/* sockpath_grant - give a bound socket its owner; false with a line in error.  The directory may belong to somebody
+ * else than root: what is put in the socket's place is left alone. */
 bool sockpath_grant(const char *path, const struct sockpath_access *access,
 	char error[SOCKPATH_ERROR_BYTES]);
 

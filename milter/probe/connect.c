@@ -8,6 +8,7 @@
 #include "probe/connect.h"
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/log.h"
 
 #include <arpa/inet.h>
@@ -95,10 +96,12 @@ bool net_address_is_local(const struct net_address *address)
 static bool has_route(const struct net_address *to)
 {
 	int fd = socket(to->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool works = fd >= 0 && connect(fd, &to->sa, to->bytes) == 0;
+	bool works;
 
-	if (fd >= 0)
-		(void)close(fd);
+	if (fd < 0)
+		return errno != EAFNOSUPPORT; /* we cannot tell: no fault of the network */
+	works = connect(fd, &to->sa, to->bytes) == 0;
+	(void)close(fd);
 	return works;
 }
 
@@ -212,7 +215,8 @@ static int begin(struct connecting *connecting, const struct net_address *source
 	const struct net_address *to = &connecting->to;
 	int fd, on = 1;
 
-	fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = descriptor_for_probe(
+		socket(to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	if (fd < 0)
 		return errno;
 	connecting->result.fd = fd;

@@ -10,6 +10,7 @@
  */
 #include "probe/dns_channel.h"
 
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "probe/dns.h"
 
@@ -55,7 +56,7 @@ struct dns {
 static ares_socket_t own_socket(int family, int type, int protocol, void *arg)
 {
 	struct dns *dns = arg;
-	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+	int fd = descriptor_for_probe(socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
 
 	/* A family that the kernel does not have is a matter of the server's address. */
 	if (fd < 0 && errno != EAFNOSUPPORT) {

@@ -185,24 +185,13 @@ static ssize_t read_small_file(int directory, const char *path, char text[PROC_F
 	return count;
 }
 
-/* parse_pid - blanks and a number; 0: it is none */
-static long parse_pid(const char *text)
+long service_master(int fd)
 {
-	char *end;
-	long pid = strtol(text, &end, 10);
+	struct ucred peer;
+	socklen_t bytes = sizeof peer;
 
-	return end != text && (*end == '\0' || isspace((unsigned char)*end)) && pid > 0 ? pid : 0;
-}
-
-long service_master(const char *queue_directory)
-{
-	char path[PROC_FILE_BYTES], text[PROC_FILE_BYTES];
-	int length = snprintf(path, sizeof path, "%s/pid/master.pid", queue_directory);
-
-	if (length < 0 || (size_t)length >= sizeof path ||
-		read_small_file(AT_FDCWD, path, text) < 0)
-		return 0;
-	return parse_pid(text);
+	/* Of whoever called listen(2). */
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 ? (long)peer.pid : 0;
 }
 
 /* stat_field - of "PID (COMMAND) STATE PPID ...", with anything in COMMAND; counted from STATE, 0: not there */

@@ -48,8 +48,8 @@ struct service_workers {
  * program of that name.  -1 with errno set when /proc cannot be read. */
 int service_processes(const struct service_workers *wanted);
 
-/* service_master - the process ID of the master(8) of a queue directory, 0 when that cannot be told: its file belongs
- * to root */
-long service_master(const char *queue_directory);
+/* service_master - the process ID of the master(8) that listens at the other end of a connection, 0 when that cannot
+ * be told: it runs in another namespace */
+long service_master(int fd);
 
 #endif

@@ -327,7 +327,7 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 	return SMFIS_CONTINUE;
 }
 
-bool milter_open(const struct conf *conf, struct table *the_table, const char **error)
+bool milter_open(const struct conf *conf, const char **error)
 {
 	struct smfiDesc description = {
 		.xxfi_name = "failfast-milter",
@@ -342,7 +342,6 @@ bool milter_open(const struct conf *conf, struct table *the_table, const char **
 		.xxfi_negotiate = on_negotiate,
 	};
 
-	table = the_table;
 	is_tcp = strncmp(conf->listen, "inet", 4) == 0;
 	*error = "libmilter does not take the address";
 	if (smfi_setconn(conf->listen) != MI_SUCCESS)
@@ -354,8 +353,9 @@ bool milter_open(const struct conf *conf, struct table *the_table, const char **
 	return smfi_opensocket(false) == MI_SUCCESS;
 }
 
-void milter_run(void)
+void milter_run(struct table *the_table)
 {
+	table = the_table;
 	(void)smfi_main();
 }
 

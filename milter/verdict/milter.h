@@ -13,12 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* milter_open - register with libmilter and open conf->listen; false with *error (constant text) set.
- * Call before privileges are dropped. */
-bool milter_open(const struct conf *conf, struct table *table, const char **error);
+/* milter_open - register with libmilter and open conf->listen; false with *error (constant text) set.  Children
+ * inherit it. */
+bool milter_open(const struct conf *conf, const char **error);
 
 /* milter_run - serve until the process ends; returns only on failure */
-void milter_run(void);
+void milter_run(struct table *table);
 
 /* milter_drain - from now on no new message is looked at; those that are open get their answer.  Any
  * thread. */

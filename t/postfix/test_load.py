@@ -2,6 +2,7 @@
 import collections
 import os
 import re
+import signal
 import socket
 import struct
 import time
@@ -88,31 +89,8 @@ def test_clients_that_disappear_in_mid_message_leave_nothing_behind(site):
     assert scene.milter.engine_pid() == engine
 
 
-@pytest.mark.seconds(25)
-@pytest.mark.parametrize("listen", ["unix", "inet"])
-def test_no_message_is_lost_or_doubled_while_the_milter_stops_and_starts_under_load(site, listen):
-    """default_action=accept: without the milter mail is taken as if there were none."""
-    address = f"inet:{site.world.free_port()}@127.0.0.1" if listen == "inet" else None
-    scene = RouteScene(site, BRISK, listen=address)
-    scene.start()
-    scene.must_deliver(scene.good, "a@good.test")
-    scene.must_deliver(scene.bad, "a@bad.test")
-    scene.bad.stop()
-    load = Load(scene.port, ["x@good.test", "x@bad.test", "y@good.test"], rate=40, threads=4).start()
-    wait_until(lambda: sum(not sent.accepted for sent in list(load.results)) > 5, 20, "refusals")
-    for _ in range(2):
-        began = time.monotonic()
-        assert scene.milter.stop() == 0
-        assert time.monotonic() - began < (8 if is_sanitized() else 5.5), "TERM took longer than 5 s"
-        count = len(load.results)
-        wait_until(lambda: len(load.results) > count + 30, 20, "mail without the milter")
-        scene.milter.start()
-        scene.milter.wait_sockets()
-        count = len(load.results)
-        wait_until(lambda: any(not sent.accepted for sent in list(load.results)[count:]), 20,
-                   "refusals again")
-    results = load.stop()
-
+def must_have_lost_nothing(scene, results):
+    """Each message was delivered once, or refused in our words; the healthy hop's were all accepted."""
     wrong = [sent.refusal for sent in results
              if not sent.accepted and not REASON.fullmatch(sent.refusal)]
     assert not wrong, wrong[:5]
@@ -126,3 +104,65 @@ def test_no_message_is_lost_or_doubled_while_the_milter_stops_and_starts_under_l
     assert accepted - counts == collections.Counter(), "lost"
     assert counts - accepted == collections.Counter(), "doubled, or delivered although refused"
     print(f"{len(results)} messages, {len(results) - sum(accepted.values())} refused")
+
+
+def refusing_scene(site, address=None):
+    """Mail under way to two hops, one of which is down; the scene and the load."""
+    scene = RouteScene(site, BRISK, listen=address)
+    scene.start()
+    scene.must_deliver(scene.good, "a@good.test")
+    scene.must_deliver(scene.bad, "a@bad.test")
+    scene.bad.stop()
+    load = Load(scene.port, ["x@good.test", "x@bad.test", "y@good.test"], rate=40, threads=4).start()
+    wait_until(lambda: sum(not sent.accepted for sent in list(load.results)) > 5, 20, "refusals")
+    return scene, load
+
+
+def wait_refusals(load):
+    """Wait until a message that is sent from now on is refused."""
+    count = len(load.results)
+    wait_until(lambda: any(not sent.accepted for sent in list(load.results)[count:]), 20,
+               "refusals again")
+
+
+@pytest.mark.seconds(25)
+@pytest.mark.parametrize("listen", ["unix", "inet"])
+def test_no_message_is_lost_or_doubled_while_the_milter_stops_and_starts_under_load(site, listen):
+    """default_action=accept: without the milter mail is taken as if there were none."""
+    address = f"inet:{site.world.free_port()}@127.0.0.1" if listen == "inet" else None
+    scene, load = refusing_scene(site, address)
+    for _ in range(2):
+        began = time.monotonic()
+        assert scene.milter.stop() == 0
+        assert time.monotonic() - began < (8 if is_sanitized() else 5.5), "TERM took longer than 5 s"
+        count = len(load.results)
+        wait_until(lambda: len(load.results) > count + 30, 20, "mail without the milter")
+        scene.milter.start()
+        scene.milter.wait_sockets()
+        wait_refusals(load)
+    must_have_lost_nothing(scene, load.stop())
+
+
+@pytest.mark.seconds(15)
+def test_no_message_is_lost_when_the_engine_is_killed_again_and_again_under_load(site):
+    scene, load = refusing_scene(site)
+    for _ in range(4):
+        engine = scene.milter.engine_pid()
+        os.kill(engine, signal.SIGKILL)
+        wait_until(lambda engine=engine: scene.milter.children(scene.milter.pid()) not in (
+            [], [engine]), 5, "a new engine")
+        wait_refusals(load)
+    must_have_lost_nothing(scene, load.stop())
+
+
+@pytest.mark.seconds(10)
+def test_no_message_is_lost_when_the_keeper_is_killed_under_load(site):
+    scene, load = refusing_scene(site)
+    family = scene.milter.family(scene.milter.pid())
+    os.kill(scene.milter.pid(), signal.SIGKILL)
+    wait_until(lambda: not [pid for pid in family[1:] if pid in scene.site.world.processes()], 8,
+               "the engine ends, too")
+    scene.milter.process.wait(5)
+    count = len(load.results)
+    wait_until(lambda: len(load.results) > count + 30, 20, "mail without the milter")
+    must_have_lost_nothing(scene, load.stop())

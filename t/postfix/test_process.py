@@ -21,13 +21,77 @@ def running_scene(site):
     return scene
 
 
+CAP_SETGID, CAP_SETUID = 1 << 6, 1 << 7
+
+
+def process_status(pid):
+    """What /proc says of a process."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
 def test_pid_file_names_the_keeper_and_the_engine_is_an_unprivileged_child(scene):
     milter = scene.milter
     assert milter.pid() == milter.process.pid
-    with open(f"/proc/{milter.engine_pid()}/status", encoding="ascii") as file:
-        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    status = process_status(milter.engine_pid())
     assert set(status["Uid"].split()) == {str(pwd.getpwnam(USER).pw_uid)}
     assert int(status["CapEff"], 16) == 0 and int(status["CapPrm"], 16) == 0
+
+
+def test_the_keeper_lives_as_mail_owner_and_can_become_the_engine_only(scene):
+    owner = pwd.getpwnam("postfix")
+    status = process_status(scene.milter.pid())
+    assert set(status["Uid"].split()) == {str(owner.pw_uid)}
+    assert set(status["Gid"].split()) == {str(owner.pw_gid)}
+    assert int(status["CapEff"], 16) == 0
+    assert int(status["CapPrm"], 16) == CAP_SETGID | CAP_SETUID
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+
+
+@pytest.mark.seconds(6)
+def test_an_engine_that_hangs_at_the_end_is_killed(scene):
+    engine = scene.milter.engine_pid()
+    os.kill(engine, signal.SIGSTOP)
+    assert scene.milter.stop() == 0
+    assert engine not in scene.site.world.processes()
+
+
+def test_a_reload_needs_no_root(scene):
+    scene.milter.options["max_failures"] = 1
+    scene.milter.write()
+    mark = scene.milter.log.mark()
+    scene.milter.hup()
+    scene.milter.log.wait_for(r"reloaded: \d+ hops", 10, mark)
+
+
+def test_what_the_keeper_may_not_read_is_told_and_a_reload_changes_nothing(scene):
+    scene.milter.stop()
+    scene.milter.write()
+    scene.milter.conf.chmod(0o600)
+    scene.milter.start()
+    scene.wait_up()
+    scene.milter.log.wait_for(r"failfast-milter\.conf: Permission denied")
+    scene.milter.log.wait_for(r"not readable for Postfix's mail_owner")
+    mark = scene.milter.log.mark()
+    scene.milter.hup()
+    scene.milter.log.wait_for(r"the configuration in use stays as it is", 10, mark)
+    scene.must_deliver(scene.filter)
+
+
+def test_a_directory_of_root_is_no_obstacle(scene):
+    """Its sockets cannot be removed at the end; the next start does."""
+    scene.milter.stop()
+    directories = (scene.milter.socket_path().parent, scene.milter.control.parent)
+    for directory in directories:
+        os.chown(directory, 0, 0)
+        directory.chmod(0o755)
+    for _ in range(2):
+        scene.milter.start()
+        scene.wait_up()
+        os.kill(scene.milter.engine_pid(), signal.SIGKILL)
+        scene.must_deliver(scene.filter)
+        assert scene.milter.stop() == 0
+        assert scene.milter.pidfile.read_text() == "", "a number that is another process's soon"
 
 
 def test_sockets_have_the_promised_modes(scene):

@@ -214,7 +214,7 @@ START_TEST(a_program_that_fails_is_quoted)
 }
 END_TEST
 
-static const struct sockpath_access access_ours = {(uid_t)-1, (gid_t)-1, 0660, 0750};
+static const struct sockpath_access access_ours = {(uid_t)-1, (gid_t)-1, 0660, (uid_t)-1, 0750};
 
 START_TEST(a_socket_gets_its_directory_and_mode)
 {

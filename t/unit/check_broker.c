@@ -23,7 +23,7 @@ static const char master_cf[] = "smtp unix - - n - - smtp\n"
 static char queue[64];
 static int listener, fds[2];
 static struct broker *broker;
-static const struct sockpath_access ours = {(uid_t)-1, (gid_t)-1, 0600, 0700};
+static const struct sockpath_access ours = {(uid_t)-1, (gid_t)-1, 0600, (uid_t)-1, 0700};
 
 static void setup(void)
 {

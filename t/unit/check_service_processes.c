@@ -11,7 +11,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,89 +77,61 @@ static void stop_processes(void)
 	}
 }
 
-/* write_master_pid - the file in a queue directory of its own */
-static void write_master_pid(char directory[64], const char *text)
+/* count - master: process ID, 0: of any */
+static int count(long master, const char *name, int64_t least_age_ms)
 {
-	char path[128];
-	FILE *file;
-
-	(void)snprintf(directory, 64, "/tmp/check_service.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-	(void)snprintf(path, sizeof path, "%s/pid", directory);
-	ck_assert_int_eq(mkdir(path, 0700), 0);
-	(void)snprintf(path, sizeof path, "%s/pid/master.pid", directory);
-	file = fopen(path, "w");
-	ck_assert_ptr_nonnull(file);
-	ck_assert_int_gt(fprintf(file, "%s", text), 0);
-	ck_assert_int_eq(fclose(file), 0);
-}
-
-static void remove_directory(const char *directory)
-{
-	char path[128];
-
-	(void)snprintf(path, sizeof path, "%s/pid/master.pid", directory);
-	(void)unlink(path);
-	(void)snprintf(path, sizeof path, "%s/pid", directory);
-	(void)rmdir(path);
-	(void)rmdir(directory);
-}
-
-/* count - as the engine does, which knows the master from the keeper */
-static int count(const char *directory, const char *name, int64_t least_age_ms)
-{
-	const struct service_workers wanted = {name, service_master(directory), least_age_ms};
+	const struct service_workers wanted = {name, master, least_age_ms};
 
 	return service_processes(&wanted);
 }
 
-static void count_processes(const char *directory, int ones, int twos)
+static void count_processes(long master, int ones, int twos)
 {
-	ck_assert_int_eq(count(directory, one, 0), ones);
-	ck_assert_int_eq(count(directory, two, 0), twos);
-	ck_assert_int_eq(count(directory, "ff-none", 0), 0);
+	ck_assert_int_eq(count(master, one, 0), ones);
+	ck_assert_int_eq(count(master, two, 0), twos);
+	ck_assert_int_eq(count(master, "ff-none", 0), 0);
 }
 
 START_TEST(processes_are_counted_by_service)
 {
-	char directory[64], text[64];
-
 	start_processes();
-	(void)snprintf(text, sizeof text, "%16ld\n", (long)getpid());
-	write_master_pid(directory, text);
-	count_processes(directory, 3, 2);
-	remove_directory(directory);
-	/* No pid file to read: any parent. */
-	count_processes(directory, 3, 2);
+	count_processes(getpid(), 3, 2);
+	count_processes(0, 3, 2);
 	/* What has just been started is not at work for long. */
-	ck_assert_int_eq(count(directory, one, 3600 * 1000), 0);
+	ck_assert_int_eq(count(0, one, 3600 * 1000), 0);
 	(void)kill(children[0], SIGKILL);
 	ck_assert_int_eq(waitpid(children[0], NULL, 0), children[0]);
 	children[0] = 0;
-	count_processes(directory, 2, 2);
+	count_processes(getpid(), 2, 2);
 }
 END_TEST
 
 START_TEST(processes_of_another_master_do_not_count)
 {
-	char directory[64];
-
 	start_processes();
-	write_master_pid(directory, "               1\n");
-	count_processes(directory, 0, 0);
-	remove_directory(directory);
+	count_processes(1, 0, 0);
 }
 END_TEST
 
-START_TEST(a_pid_file_with_rubbish_is_none)
+START_TEST(the_master_is_who_listens_at_the_other_end)
 {
-	static const char *const texts[] = {"\n", "rubbish\n", "-5\n", "12x\n", "0\n"};
-	char directory[64];
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int ready[2], listener = socket(AF_UNIX, SOCK_STREAM, 0), fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	char byte;
 
-	start_processes();
-	write_master_pid(directory, texts[_i]);
-	count_processes(directory, 3, 2);
-	remove_directory(directory);
+	(void)snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "%s", one);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+	children[0] = fork();
+	if (children[0] == 0) {
+		(void)listen(listener, 1);
+		(void)!write(ready[1], "", 1);
+		(void)pause();
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+	ck_assert_int_eq(service_master(fd), children[0]);
+	ck_assert_int_eq(service_master(ready[0]), 0);
 }
 END_TEST
 
@@ -170,7 +143,7 @@ START_TEST(a_dead_process_does_not_count)
 	start_processes();
 	(void)kill(children[3], SIGKILL);
 	ck_assert_int_eq(waitid(P_PID, (id_t)children[3], &info, WEXITED | WNOWAIT), 0);
-	ck_assert_int_eq(count("/nonexistent", two, 0), 1);
+	ck_assert_int_eq(count(0, two, 0), 1);
 }
 END_TEST
 
@@ -186,7 +159,7 @@ static void add(TCase *tcase)
 	tcase_add_checked_fixture(tcase, setup, stop_processes);
 	tcase_add_test(tcase, processes_are_counted_by_service);
 	tcase_add_test(tcase, processes_of_another_master_do_not_count);
-	tcase_add_loop_test(tcase, a_pid_file_with_rubbish_is_none, 0, 5);
+	tcase_add_test(tcase, the_master_is_who_listens_at_the_other_end);
 	tcase_add_test(tcase, a_dead_process_does_not_count);
 }
 

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import pathlib
-import pwd
 import signal
 import socket
 import subprocess
@@ -62,9 +61,6 @@ class Milter:
         self.dir = pathlib.Path(directory)
         self.dir.mkdir(exist_ok=True)
         self.run = self.dir / "run"
-        self.run.mkdir(exist_ok=True)
-        user = pwd.getpwnam(USER)
-        os.chown(self.run, user.pw_uid, user.pw_gid)
         self.conf = self.dir / "failfast-milter.conf"
         self.control = self.run / "control.sock"
         self.pidfile = self.dir / "milter.pid"
