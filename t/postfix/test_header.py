@@ -7,7 +7,6 @@ import pytest
 from harness.milter import BRISK
 from harness.scene import MAX_AGE, FilterScene, RouteScene
 from harness.smtp import MYNETWORKS, message, new_ident, send
-from harness.wait import wait_until
 
 SLOW = {"slow": "200ms"}
 FORMAT = (r'mx\.example\.test; state={state}; hop="{hop}"; role={role}; reason={reason}; '
@@ -40,7 +39,7 @@ def degraded_scene(site):
 def test_mail_accepted_while_a_hop_is_degraded_is_tagged_at_the_very_top(degraded):
     scene = degraded()
     sent = scene.must_accept()
-    found = wait_until(lambda: scene.filter.find(sent.ident), 10, "delivery")
+    found = scene.postfix.wait_delivery(lambda: scene.filter.find(sent.ident), 10, "delivery")
     name, value = found.header()[0]
     assert name == "Failfast-Status"
     assert re.fullmatch(pattern(scene, "degraded", "slow", sent.queue_id), value), value
@@ -111,7 +110,7 @@ def test_mail_from_sendmail_is_never_refused_but_tagged(site):
     assert done.returncode == 0, done.stderr
     line = scene.postfix.log.wait_for(r"(\S+): to=<a@to\.test>.*status=deferred", 10)
     scene.filter.start()
-    found = wait_until(lambda: scene.filter.find(ident), 15, "delivery")
+    found = scene.postfix.wait_delivery(lambda: scene.filter.find(ident), 15, "delivery")
     assert found.header()[0][0] == "Failfast-Status", found.header()
     assert re.fullmatch(pattern(scene, "down", "connection-refused", line.group(1)),
                         found.header()[0][1]), found.header()
@@ -131,7 +130,7 @@ def test_mail_that_a_content_filter_hands_back_is_accepted_and_logged_whatever_i
     assert scene.bad_hop in line.group() and "connection-refused" in line.group()
     assert "accept" in line.group(), line.group()
     scene.bad.start()
-    wait_until(lambda: scene.bad.find(sent.ident), 15, "delivery")
+    scene.postfix.wait_delivery(lambda: scene.bad.find(sent.ident), 15, "delivery")
 
 
 def test_the_content_filter_is_not_on_the_route_of_mail_that_it_hands_back(site):
@@ -145,5 +144,5 @@ def test_the_content_filter_is_not_on_the_route_of_mail_that_it_hands_back(site)
     assert scene.send().refusal.code == 451
     sent = send(scene.postfix.reentry, "a@to.test", source=MYNETWORKS)
     assert sent.accepted, sent
-    found = wait_until(lambda: sink.find(sent.ident), 10, "delivery")
+    found = scene.postfix.wait_delivery(lambda: sink.find(sent.ident), 10, "delivery")
     assert ours(found) == []

@@ -111,7 +111,7 @@ def test_a_service_whose_only_agent_is_at_work_is_busy_and_mail_passes_with_a_ta
 
     slow.set("healthy")
     slow.release()
-    found = wait_until(lambda: scene.sink.find(sent.ident), 10, "delivery")
+    found = scene.postfix.wait_delivery(lambda: scene.sink.find(sent.ident), 10, "delivery")
     name, value = found.header()[0]
     assert name == "Failfast-Status" and "state=degraded" in value, found.header()
     assert f'hop="{scene.hop}"; role=transport; reason=transport-busy' in value

@@ -4,8 +4,9 @@ Clients of 127.0.0.1 and ::1 are in mynetworks, every other one (127.0.0.66) is 
 authenticate as anybody with the password "secret" where sasl is on.  Mail for *.test is relayed;
 route() says where to.
 
-What is deferred is tried again each second by itself.  Nothing flushes the queue: qmgr forgets a message that a flush
-takes up while the delivery agent that deferred it has not closed its file yet ("skipped, still being delivered").
+What is deferred is tried again each second.  qmgr may take a message up while the delivery agent that deferred it has
+not closed its file yet, and then forgets it till it is told to look again ("skipped, still being delivered"): so
+whoever waits for deferred mail does that with wait_delivery().
 
 Listeners, each on a port of its own:
     port        the public one, with everything in main.cf
@@ -291,13 +292,37 @@ class PostfixInstance:
         found = []
         for queue in ("maildrop", "incoming", "active", "deferred", "hold"):
             for _path, _dirs, files in os.walk(self.queue_directory / queue):
-                found += files
+                found += [f"{queue}/{name}" for name in files]
         return found
+
+    def wait_delivery(self, condition, timeout, what):
+        """Wait for something that happens when mail is delivered."""
+        flushed = time.monotonic()
+
+        def is_there():
+            nonlocal flushed
+            found = condition()
+            if not found and time.monotonic() > flushed + 3:
+                self.command("postqueue", "-f")
+                flushed = time.monotonic()
+            return found
+        return wait_until(is_there, timeout, what, interval=0.05)
 
     def wait_empty(self, timeout=10.0):
         """Wait until everything has left the queue."""
-        wait_until(lambda: not self.queue_files(), timeout, f"an empty queue: {self.queue_files()}",
-                   interval=0.1)
+        try:
+            self.wait_delivery(lambda: not self.queue_files(), timeout, "an empty queue")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; still there:\n{self._explain_queue()}") from None
+
+    def _explain_queue(self):
+        """Each queue file, and what the log says of it."""
+        lines = []
+        for name in self.queue_files():
+            path = next(self.queue_directory.glob(f"**/{name.split('/')[1]}"), None)
+            lines.append(f"{name} {oct(path.stat().st_mode) if path else 'gone now'}")
+            lines += [match.string for match in self.log.find(f".*{name.split('/')[1]}.*")]
+        return "\n".join(lines)
 
     def sendmail(self, sender, recipients, text):
         """Submit with sendmail(1); the finished process."""

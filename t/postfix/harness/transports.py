@@ -4,6 +4,7 @@ FakeService takes the place of a private/ socket and counts who connects.
 """
 import contextlib
 import os
+import pwd
 import socket
 import subprocess
 import threading
@@ -184,6 +185,9 @@ class UnprivilegedMilter(Milter):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **{"user": "", **kwargs})
         self.pidfile = self.run / "milter.pid"
+        self.run.mkdir()
+        user = pwd.getpwnam("nobody")
+        os.chown(self.run, user.pw_uid, user.pw_gid)
 
     def spawn(self, *flags):
         with open(self.log.path, "ab") as err:
