@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/xmem.h"
+#include "postfix/instance_private.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -77,16 +78,22 @@ const struct conf *site_conf(const struct site *site)
 	return site->conf;
 }
 
-/* origin_local - pickup(8) is the service that takes the mail of sendmail(1) in */
+/* find_pickup - the service that takes the mail of sendmail(1) in; a fifo where master.cf is old enough */
+static const struct service *find_pickup(const struct instance *instance)
+{
+	static const struct service usual = {"pickup", "unix", "pickup", ""};
+	const struct service *fifo = instance_service(instance, "pickup", "fifo");
+
+	return fifo != NULL ? fifo : &usual;
+}
+
 static void origin_local(const struct site *site, struct origin *out)
 {
-	static const struct service pickup = {"pickup", "unix", "pickup", ""};
-
 	out->is_local = true;
 	if (site->instance_count > 0) {
 		out->instance = site->instances[0];
-		out->content_filter =
-			service_parameter(out->instance, &pickup, "content_filter", NULL);
+		out->content_filter = service_parameter(
+			out->instance, find_pickup(out->instance), "content_filter", NULL);
 	}
 }
 

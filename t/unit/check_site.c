@@ -70,10 +70,11 @@ static void fail_report(void *arg, const char *message)
 	ck_abort_msg("%s", message);
 }
 
-static struct site *make_site(const char *conf_text, size_t instances)
+static struct site *make_site_of(const char *conf_text, size_t instances, const char *services,
+	const char *overrides)
 {
-	struct postconf postconf = {xstrdup("/etc/postfix"), xstrdup(main_cf), xstrdup(master_cf),
-		xstrdup(options), NULL, NULL, NULL, 0};
+	struct postconf postconf = {xstrdup("/etc/postfix"), xstrdup(main_cf), xstrdup(services),
+		xstrdup(overrides), NULL, NULL, NULL, 0};
 	FILE *fp = fmemopen((char *)conf_text, strlen(conf_text), "r");
 	struct conf *conf = conf_parse(fp, "test.conf", fail_report, NULL);
 	struct site *made = site_new(conf, &postconf, instances);
@@ -82,6 +83,11 @@ static struct site *make_site(const char *conf_text, size_t instances)
 	conf_unref(conf);
 	postconf_free(&postconf);
 	return made;
+}
+
+static struct site *make_site(const char *conf_text, size_t instances)
+{
+	return make_site_of(conf_text, instances, master_cf, options);
 }
 
 static void setup(void)
@@ -163,6 +169,20 @@ START_TEST(mail_of_sendmail_comes_in_through_pickup)
 	ck_assert_str_eq(origin.content_filter, "smtp-amavis:[127.0.0.1]:10024");
 	site_origin(site, NULL, NULL, &origin);
 	ck_assert(origin.is_local);
+}
+END_TEST
+
+START_TEST(pickup_may_be_a_fifo_with_options_of_its_own)
+{
+	struct site *old = make_site_of("user = \"\"\nlisten_group = \"\"\n", 1,
+		"smtp inet n - n - - smtpd\npickup fifo n - n 60 1 pickup\n",
+		"pickup/fifo/content_filter = \n");
+	struct origin origin;
+
+	site_origin(old, NULL, NULL, &origin);
+	ck_assert(origin.is_local);
+	ck_assert_str_eq(origin.content_filter, "");
+	site_unref(old);
 }
 END_TEST
 
@@ -372,6 +392,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, localhost_is_both_loopback_addresses);
 	tcase_add_test(tcase, an_unknown_port_has_the_filter_of_main_cf);
 	tcase_add_test(tcase, mail_of_sendmail_comes_in_through_pickup);
+	tcase_add_test(tcase, pickup_may_be_a_fifo_with_options_of_its_own);
 	tcase_add_test(tcase, without_postfix_the_filter_of_our_own_configuration_holds);
 	tcase_add_test(tcase, mynetworks_are_addresses_networks_and_exceptions);
 	tcase_add_loop_test(tcase, a_recipient_s_hop_is_named_as_postfix_spells_it, 0,
