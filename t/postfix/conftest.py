@@ -22,6 +22,7 @@ from harness import net  # noqa: E402
 from harness.amavis import Amavis  # noqa: E402
 from harness.milter import Milter  # noqa: E402
 from harness.postfix import PostfixInstance  # noqa: E402
+from harness.stack import StackPostfix  # noqa: E402
 from sick_peer import SickPeer  # noqa: E402
 
 _state = {"world": None, "why": "", "number": 0}
@@ -122,11 +123,14 @@ class Site:
         self.show(f"peer {address}", lambda: "\n".join(list(made.log)[-60:]))
         return made.start() if start else made
 
-    def postfix(self, **kwargs):
-        """A Postfix, not started."""
+    def postfix(self, product=None, **kwargs):
+        """A Postfix, not started; product: set up as stacks/PRODUCT says."""
         directory = self._next("postfix")
         directory.mkdir()
-        made = PostfixInstance(directory, self.world.free_port, **kwargs)
+        if product is not None:
+            made = StackPostfix(directory, self.world.free_port, product)
+        else:
+            made = PostfixInstance(directory, self.world.free_port, **kwargs)
         self.at_end(made.stop)
         self.show("Postfix", made.log.tail)
         return made

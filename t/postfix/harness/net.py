@@ -157,6 +157,16 @@ class World:
         for address in list(self._dropped):
             self.heal(address)
 
+    @staticmethod
+    def add_address(address):
+        """One more address of this host, until remove_address()."""
+        _run("ip", "addr", "add", f"{address}/24", "dev", "ffhere")
+
+    @staticmethod
+    def remove_address(address):
+        """End add_address()."""
+        _run("ip", "addr", "del", f"{address}/24", "dev", "ffhere")
+
     def free_port(self):
         """A TCP port that nobody in this namespace has had before."""
         for port in self._ports:

@@ -39,11 +39,15 @@ class Scene:
 
     def __init__(self, site, probe, chroot=False, ipv6=False, **options):
         self.site = site
-        self.postfix = site.postfix(chroot=chroot, ipv6=ipv6)
+        self.postfix = self.make_postfix(site, chroot=chroot, ipv6=ipv6)
         site.sasl(self.postfix)
         self.milter = site.milter(self.postfix, probe=dict(probe), **options)
         self.postfix.use_milter(self.milter)
         self.port = self.postfix.port
+
+    def make_postfix(self, site, **kwargs):
+        """The Postfix of this scene, not started."""
+        return site.postfix(**kwargs)
 
     def start(self):
         """Start Postfix, then the milter."""

@@ -1,0 +1,436 @@
+"""The set-ups that operators run: what each names is known at once, and what it is known to break on is seen.
+
+Their configurations are in stacks/, on the ports that the products use.
+"""
+import time
+
+import pytest
+
+from harness.milter import BRISK
+from harness.net import REMOTE_ADDRESS, REMOTE_ADDRESSES
+from harness.scene import DETECTION, LOCAL_RECOVERY, MAX_AGE, brief
+from harness.smtp import message, new_ident
+from harness.stack import OtherMilter, Stack
+from harness.wait import wait_until
+
+INSIDE = REMOTE_ADDRESSES[1]
+RELAY = REMOTE_ADDRESSES[2]
+DOVECOT = REMOTE_ADDRESSES[3]
+SUBMISSION = 587
+NO_HOST = "host not found"
+
+
+class Plesk(Stack):
+    """Two domains with an address each to send from; mailboxes and lists are pipes."""
+
+    product = "plesk"
+    recipient = "a@box.test"
+    hops = {
+        "local:": "transport",
+        "smtp:": "transport",
+        "plesk_virtual:": "transport",
+        "mailman:": "transport",
+        "plesk-198.51.100.1-:": "transport",
+        "plesk-198.51.100.11-:": "transport",
+    }
+
+    def furnish(self):
+        self.site.world.add_address("198.51.100.11")
+        self.site.at_end(lambda: self.site.world.remove_address("198.51.100.11"))
+        self.site.at_end(OtherMilter(12768).close)
+        self.site.dns.set("elsewhere.test", mx=[(10, "mx.elsewhere.test")])
+        self.mx = self.far_server("mx.elsewhere.test", REMOTE_ADDRESS, 25)
+
+
+class IRedMail(Stack):
+    """amavisd on two ports; Dovecot's deliver and mlmmj are pipes."""
+
+    product = "iredmail"
+    recipient = "a@box.test"
+    reentries = (10025, 10028)
+    hops = {
+        "smtp-amavis:[127.0.0.1]:10024": "content-filter",
+        "smtp-amavis:[127.0.0.1]:10026": "content-filter",
+        "dovecot:": "transport",
+        "mlmmj:": "transport",
+        f"smtp:[{INSIDE}]:25": "transport",
+        "smtp:[relay.iredmail.test]:587": "transport",
+        "local:": "transport",
+        "relay:": "transport",
+        "smtp:": "transport",
+    }
+
+    def furnish(self):
+        self.incoming, self.originating = self.server(10024), self.server(10026)
+        self.far_server("inside.iredmail.test", INSIDE, 25)
+        self.far_server("relay.iredmail.test", RELAY, 587)
+
+
+class Zimbra(Stack):
+    """Users' mail passes two filters; the first hop of theirs is one of Postfix's own listeners."""
+
+    product = "zimbra"
+    recipient = "a@box.test"
+    reentries = (10025,)
+    hops = {
+        "smtp-amavis:[127.0.0.1]:10024": "content-filter",
+        "scan:[127.0.0.1]:10030": "content-filter",
+        "smtp-amavis:[127.0.0.1]:10032": "content-filter",
+        "lmtp:mailbox.zimbra.test:7025": "transport",
+        "local:": "transport",
+        "smtp:": "transport",
+    }
+
+    def furnish(self):
+        self.incoming, self.second = self.server(10024), self.server(10032)
+        self.site.at_end(OtherMilter(8465).close)
+        self.site.dns.set("mailbox.zimbra.test", a=["127.0.0.1"])
+        self.mailbox = self.server(7025, lmtp=True)
+
+
+class Modoboa(Stack):
+    """amavisd before the queue, behind postscreen and for submission; Dovecot's socket below private/."""
+
+    product = "modoboa"
+    recipient = "a@box.test"
+    reentries = (10025,)
+    hops = {
+        "smtpd_proxy_filter:inet:[127.0.0.1]:10024": "proxy-filter",
+        "smtpd_proxy_filter:inet:[127.0.0.1]:10026": "proxy-filter",
+        "lmtp:unix:private/dovecot-lmtp": "transport",
+        "autoreply:": "transport",
+        "relay:[inside.modoboa.test]:25": "transport",
+        "relay:": "transport",
+        "smtp:": "transport",
+    }
+
+    def furnish(self):
+        self.incoming, self.originating = self.server(10024), self.server(10026)
+        self.dovecot = self.site.peer(
+            f"unix:{self.postfix.queue_directory}/private/dovecot-lmtp", lmtp=True)
+        self.inside = self.far_server("inside.modoboa.test", INSIDE, 25)
+
+
+class Virtualmin(Stack):
+    """Domains with an address each to send from; mail for users is local."""
+
+    product = "virtualmin"
+    recipient = "a@box.test"
+    hops = {
+        "local:": "transport",
+        "smtp:": "transport",
+        "smtp-16:": "transport",
+        "smtp-17:": "transport",
+    }
+
+    def furnish(self):
+        self.site.world.add_address("198.51.100.17")
+        self.site.at_end(lambda: self.site.world.remove_address("198.51.100.17"))
+        self.site.at_end(OtherMilter(8891).close)
+        self.site.dns.set("elsewhere.test", mx=[(10, "mx.elsewhere.test")])
+        self.mx = self.far_server("mx.elsewhere.test", REMOTE_ADDRESS, 25)
+
+
+class DockerMailserver(Stack):
+    """amavis, Dovecot's socket, and a relay host for some senders."""
+
+    product = "docker-mailserver"
+    recipient = "a@box.test"
+    reentries = (10025,)
+
+    def furnish(self):
+        self.amavis = self.server(10024)
+        self.dovecot = self.site.peer(f"unix:{self.site.dir}/lmtp", lmtp=True)
+        self.postfix.main_cf = self.postfix.main_cf.replace("$data_directory", str(self.site.dir))
+        self.relay = self.far_server("relay.dms.test", RELAY, 587)
+        self.site.dns.set("elsewhere.test", mx=[(10, "mx.elsewhere.test")])
+        self.mx = self.far_server("mx.elsewhere.test", REMOTE_ADDRESS, 25)
+
+    @property
+    def hops(self):
+        """One of them has a path in its name."""
+        return {
+            "smtp-amavis:[127.0.0.1]:10024": "content-filter",
+            f"lmtp:unix:{self.site.dir}/lmtp": "transport",
+            "smtp:[relay.dms.test]:587": "transport",
+            "local:": "transport",
+            "smtp:": "transport",
+        }
+
+
+class Mailcow(Stack):
+    """Dovecot and rspamd in containers of their own, transports in tables that cannot be listed."""
+
+    product = "mailcow"
+    recipient = "a@box.test"
+    reentries = (10026,)
+    hops = {
+        "lmtp:inet:dovecot:24": "transport",
+        "local:": "transport",
+        "relay:": "transport",
+        "smtp:": "transport",
+    }
+
+    def furnish(self):
+        self.site.dns.set("rspamd", a=["127.0.0.1"])
+        self.rspamd = OtherMilter(9900)
+        self.site.at_end(self.rspamd.close)
+        self.dovecot = self.far_server("dovecot", DOVECOT, 24, lmtp=True)
+        self.inside = self.far_server("inside.mailcow.test", INSIDE, 25)
+        self.relay = self.far_server("relay.mailcow.test", RELAY, 587)
+
+
+class MailInABox(Stack):
+    """spampd is the LMTP server; mail leaves from one address."""
+
+    product = "mailinabox"
+    recipient = "a@box.test"
+    hops = {
+        "lmtp:[127.0.0.1]:10025": "transport",
+        "local:": "transport",
+        "smtp:": "transport",
+    }
+
+    def furnish(self):
+        for port in (8891, 8893):
+            self.site.at_end(OtherMilter(port).close)
+        self.spampd = self.server(10025, lmtp=True)
+        self.site.dns.set("elsewhere.test", mx=[(10, "mx.elsewhere.test")])
+        self.mx = self.far_server("mx.elsewhere.test", REMOTE_ADDRESS, 25)
+
+
+STACKS = [Plesk, IRedMail, Zimbra, Modoboa, Virtualmin, DockerMailserver, Mailcow, MailInABox]
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.product)
+def test_every_hop_that_a_set_up_names_is_known_and_up_before_the_first_message(site, stack):
+    scene = stack(site).start_all_up()
+    assert scene.known() == scene.hops
+
+
+@pytest.mark.parametrize("stack", [one for one in STACKS if one.reentries],
+                         ids=lambda stack: stack.product)
+def test_what_a_filter_hands_back_to_a_set_up_is_accepted(site, stack):
+    stack(site).start_all_up().must_reenter()
+
+
+@pytest.mark.seconds(6)
+def test_plesk_an_address_whose_service_is_gone_takes_only_its_own_domains_mail(site):
+    scene = Plesk(site)
+    service = scene.postfix.service_lines("plesk-198.51.100.11-")
+    scene.start_all_up()
+    from_one, from_eleven = "b@one.test", "b@eleven.test"
+    there = "c@elsewhere.test"
+    scene.must_deliver(scene.mx, there, "authenticated", sender=from_eleven)
+
+    scene.postfix.change_master(service, "")
+    time.sleep(MAX_AGE)
+    scene.must_refuse_users("plesk-198.51.100.11-:", "transport-refused", "4.3.0",
+                            "mail transport refuses connections", from_eleven, there)
+    (scene.postfix.queue_directory / "private" / "plesk-198.51.100.11-").unlink()
+    time.sleep(MAX_AGE)
+    scene.must_refuse_users("plesk-198.51.100.11-:", "transport-undefined", "4.3.5",
+                            "mail transport is not defined in master.cf", from_eleven, there)
+    scene.must_deliver(scene.mx, there, "authenticated", sender=from_one)
+    scene.delivered_by("plesk_virtual", scene.must_accept(sender=from_eleven))
+
+    scene.postfix.change_master("plesk-198.51.100.1- unix", service + "plesk-198.51.100.1- unix")
+    scene.must_deliver(scene.mx, there, "authenticated", sender=from_eleven)
+    scene.postfix.wait_empty()
+
+
+def test_plesk_a_map_that_names_a_service_that_never_was_is_seen_at_the_start(site):
+    scene = Plesk(site)
+    with open(scene.postfix.config / "sdd_transport_maps", "a", encoding="utf-8") as table:
+        table.write("@gone.test\tplesk-192.0.2.9-:\n")
+    scene.start()
+    scene.milter.wait_state("plesk-192.0.2.9-:", "down", "transport-undefined")
+    scene.must_refuse_users("plesk-192.0.2.9-:", "transport-undefined", "4.3.5",
+                            "mail transport is not defined in master.cf", "b@gone.test",
+                            "c@elsewhere.test")
+
+
+@pytest.mark.seconds(5)
+def test_iredmail_the_filter_of_submission_takes_only_the_mail_of_users(site):
+    scene = IRedMail(site).start_all_up()
+    scene.must_deliver(scene.incoming)
+    scene.originating.stop()
+    time.sleep(MAX_AGE)
+    scene.must_refuse_users("smtp-amavis:[127.0.0.1]:10026", "connection-refused", "4.4.1",
+                            "connection refused", "b@box.test", "a@box.test", port=SUBMISSION)
+    scene.must_deliver(scene.incoming)
+    for sent in scene.must_reenter():
+        scene.delivered_by("dovecot", sent)
+    for sent in scene.must_reenter("list@box.test"):
+        scene.delivered_by("mlmmj", sent)
+
+    scene.originating.start()
+    sent = scene.must_accept_at(SUBMISSION, "a@box.test")
+    wait_until(lambda: scene.originating.find(sent.ident), 10, "the message at the filter")
+    scene.postfix.wait_empty()
+
+
+@pytest.mark.seconds(5)
+def test_zimbra_the_second_filter_of_a_chain_is_seen_at_the_first_listener(site):
+    scene = Zimbra(site).start_all_up()
+    sent = scene.must_accept_at(SUBMISSION, "a@box.test")
+    wait_until(lambda: scene.second.find(sent.ident), 10, "the message at the second filter")
+
+    scene.second.stop()
+    time.sleep(MAX_AGE)
+    scene.must_refuse_users("smtp-amavis:[127.0.0.1]:10032", "connection-refused", "4.4.1",
+                            "connection refused", "b@box.test", "a@box.test", port=SUBMISSION)
+    assert scene.postfix.queue() == []
+    scene.must_deliver(scene.incoming)
+    for sent in scene.must_reenter():
+        wait_until(lambda sent=sent: scene.mailbox.find(sent.ident), 10, "delivery")
+
+    scene.second.start()
+    sent = scene.must_accept_at(SUBMISSION, "a@box.test")
+    wait_until(lambda: scene.second.find(sent.ident), 10, "the message at the second filter")
+    scene.postfix.wait_empty()
+
+
+@pytest.mark.seconds(5)
+def test_modoboa_each_before_queue_filter_takes_its_own_listener(site):
+    scene = Modoboa(site).start_all_up()
+    scene.must_deliver(scene.incoming)
+    scene.originating.stop()
+    time.sleep(MAX_AGE)
+    scene.must_refuse_users("smtpd_proxy_filter:inet:[127.0.0.1]:10026", "connection-refused",
+                            "4.4.1", "connection refused", "b@box.test", "a@box.test",
+                            port=SUBMISSION)
+    scene.must_deliver(scene.incoming)
+    for sent in scene.must_reenter():
+        wait_until(lambda sent=sent: scene.dovecot.find(sent.ident), 10, "delivery")
+    scene.originating.start()
+    sent = scene.must_accept_at(SUBMISSION, "a@box.test")
+    assert scene.originating.find(sent.ident)
+
+
+@pytest.mark.seconds(5)
+def test_modoboa_without_dovecots_socket_only_mailboxes_are_refused(site):
+    scene = Modoboa(site).start_all_up()
+    scene.dovecot.stop()
+    time.sleep(MAX_AGE)
+    scene.must_refuse("lmtp:unix:private/dovecot-lmtp", "socket-missing", "4.4.1", "transport",
+                      "socket does not exist")
+    scene.must_accept("c@relayed.test")
+    scene.must_reenter()
+    assert scene.postfix.queue() != []
+    scene.dovecot.start()
+    scene.must_accept()
+    scene.postfix.wait_empty()
+    assert len(scene.dovecot.messages) == 1
+
+
+@pytest.mark.seconds(8)
+def test_virtualmin_an_address_that_left_the_host_takes_only_its_own_domains_mail(site):
+    scene = Virtualmin(site, BRISK).start_all_up()
+    there = "c@elsewhere.test"
+    scene.must_deliver(scene.mx, there, "authenticated", sender="b@seventeen.test")
+
+    site.world.remove_address("198.51.100.17")
+    scene.milter.wait_state("smtp-17:", "down", "bind-address")
+    scene.must_refuse_users("smtp-17:", "bind-address", "4.3.5",
+                            "the bind address of the mail transport is not usable",
+                            "b@seventeen.test", there)
+    scene.must_deliver(scene.mx, there, "authenticated", sender="b@sixteen.test")
+    scene.must_deliver(scene.mx, there, "authenticated", sender="b@from.test")
+    scene.must_accept(sender="b@seventeen.test")
+
+    site.world.add_address("198.51.100.17")
+    time.sleep(MAX_AGE)
+    scene.must_deliver(scene.mx, there, "authenticated", sender="b@seventeen.test")
+
+
+@pytest.mark.seconds(8)
+def test_docker_mailserver_a_relay_host_that_refuses_takes_only_its_own_senders_mail(site):
+    scene = DockerMailserver(site, BRISK).start_all_up()
+    there, hop = "c@elsewhere.test", "smtp:[relay.dms.test]:587"
+    scene.relay.stop()
+    scene.milter.wait_state(hop, "down", "connection-refused", DETECTION)
+    scene.must_refuse_users(hop, "connection-refused", "4.4.1", "connection refused",
+                            "b@relayed.test", there)
+    scene.must_deliver(scene.amavis, there, "authenticated", sender="b@from.test")
+    for sent in scene.must_reenter():
+        wait_until(lambda sent=sent: scene.dovecot.find(sent.ident), 10, "delivery")
+
+    scene.relay.start()
+    scene.milter.wait_state(hop, "up")
+    scene.must_deliver(scene.amavis, there, "authenticated", sender="b@relayed.test")
+
+
+@pytest.mark.seconds(6)
+def test_docker_mailserver_mail_of_sendmail_is_not_held_against_the_filter_that_it_bypasses(site):
+    """pickup, a fifo there, has an empty content_filter: such mail is neither filtered nor tagged."""
+    scene = DockerMailserver(site).start_all_up()
+    scene.amavis.stop()
+    time.sleep(MAX_AGE)
+    scene.must_refuse("smtp-amavis:[127.0.0.1]:10024", "connection-refused", "4.4.1",
+                      "content-filter", "connection refused")
+    ident = new_ident()
+    done = scene.postfix.sendmail("b@box.test", ["a@box.test"], message(ident))
+    assert done.returncode == 0, done.stderr
+    found = wait_until(lambda: scene.dovecot.find(ident), 10, "delivery without the filter")
+    assert [name for name, _ in found.header() if name == "Failfast-Status"] == []
+
+
+@pytest.mark.seconds(10)
+def test_mailcow_a_container_that_is_gone_takes_its_name_along(site):
+    scene = Mailcow(site, BRISK).start_all_up()
+    hop = "lmtp:inet:dovecot:24"
+    scene.must_deliver(scene.dovecot)
+    assert scene.rspamd.asked, "the other milter had no say"
+
+    scene.dovecot.stop()
+    site.dns.set("dovecot", failure="nxdomain")
+    scene.milter.wait_state(hop, "down", "dns-not-found", DETECTION)
+    assert scene.send().refusal == brief("4.4.4", "transport", NO_HOST)
+    scene.must_refuse_users(hop, "dns-not-found", "4.4.4", NO_HOST, "b@box.test", "a@box.test",
+                            port=SUBMISSION)
+    scene.must_deliver(scene.inside, "c@routed.test", "mynetworks")
+    scene.must_reenter()
+
+    site.dns.set("dovecot", a=[DOVECOT])
+    scene.dovecot.start()
+    scene.milter.wait_state(hop, "up")
+    scene.must_deliver(scene.dovecot)
+    scene.postfix.wait_empty()
+
+
+@pytest.mark.seconds(8)
+def test_mailcow_what_sql_alone_names_is_learned_from_the_first_message(site):
+    scene = Mailcow(site, BRISK).start_all_up()
+    scene.port = SUBMISSION
+    routed = "smtp_via_transport_maps:[inside.mailcow.test]:25"
+    relayed = "smtp:[relay.mailcow.test]:587"
+    scene.must_deliver(scene.inside, "c@routed.test", "authenticated")
+    scene.must_deliver(scene.relay, "c@elsewhere.test", "authenticated", sender="b@relayed.test")
+    for hop in (routed, relayed):
+        scene.milter.wait_state(hop, "up")
+    assert scene.known() == {**scene.hops, routed: "transport", relayed: "transport"}
+
+    scene.relay.stop()
+    scene.milter.wait_state(relayed, "down", "connection-refused", DETECTION)
+    scene.must_refuse_users(relayed, "connection-refused", "4.4.1", "connection refused",
+                            "b@relayed.test", "c@elsewhere.test")
+    scene.must_deliver(scene.inside, "c@routed.test", "authenticated", sender="b@relayed.test")
+
+
+@pytest.mark.seconds(5)
+def test_mailinabox_without_spampd_mail_still_leaves(site):
+    scene = MailInABox(site).start_all_up()
+    hop = "lmtp:[127.0.0.1]:10025"
+    scene.must_deliver(scene.spampd)
+    scene.spampd.stop()
+    time.sleep(MAX_AGE)
+    scene.must_refuse(hop, "connection-refused", "4.4.1", "transport", "connection refused")
+    scene.must_refuse_users(hop, "connection-refused", "4.4.1", "connection refused", "b@box.test",
+                            "a@box.test", port=SUBMISSION)
+    scene.port = SUBMISSION
+    scene.must_deliver(scene.mx, "c@elsewhere.test", "authenticated", sender="b@box.test")
+
+    scene.spampd.start()
+    scene.port = 25
+    scene.must_recover(LOCAL_RECOVERY)
