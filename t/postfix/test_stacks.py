@@ -36,7 +36,6 @@ class Plesk(Stack):
 
     def furnish(self):
         self.site.world.add_address("198.51.100.11")
-        self.site.at_end(lambda: self.site.world.remove_address("198.51.100.11"))
         self.site.at_end(OtherMilter(12768).close)
         self.site.dns.set("elsewhere.test", mx=[(10, "mx.elsewhere.test")])
         self.mx = self.far_server("mx.elsewhere.test", REMOTE_ADDRESS, 25)
@@ -125,7 +124,6 @@ class Virtualmin(Stack):
 
     def furnish(self):
         self.site.world.add_address("198.51.100.17")
-        self.site.at_end(lambda: self.site.world.remove_address("198.51.100.17"))
         self.site.at_end(OtherMilter(8891).close)
         self.site.dns.set("elsewhere.test", mx=[(10, "mx.elsewhere.test")])
         self.mx = self.far_server("mx.elsewhere.test", REMOTE_ADDRESS, 25)
@@ -206,6 +204,8 @@ STACKS = [Plesk, IRedMail, Zimbra, Modoboa, Virtualmin, DockerMailserver, Mailco
 def test_every_hop_that_a_set_up_names_is_known_and_up_before_the_first_message(site, stack):
     scene = stack(site).start_all_up()
     assert scene.known() == scene.hops
+    assert not any(hop["learned"] for hop in scene.milter.hops().values())
+    assert scene.milter.log.find(r"warning|error") == []
 
 
 @pytest.mark.parametrize("stack", [one for one in STACKS if one.reentries],
@@ -235,8 +235,21 @@ def test_plesk_an_address_whose_service_is_gone_takes_only_its_own_domains_mail(
     scene.delivered_by("plesk_virtual", scene.must_accept(sender=from_eleven))
 
     scene.postfix.change_master("plesk-198.51.100.1- unix", service + "plesk-198.51.100.1- unix")
+    time.sleep(MAX_AGE)
     scene.must_deliver(scene.mx, there, "authenticated", sender=from_eleven)
     scene.postfix.wait_empty()
+
+
+@pytest.mark.seconds(6)
+def test_plesk_an_address_that_left_the_host_is_told_in_the_header_for_postfix_sends_all_the_same(site):
+    scene = Plesk(site, BRISK).start_all_up()
+    site.world.remove_address("198.51.100.11")
+    scene.milter.wait_state("plesk-198.51.100.11-:", "degraded", "bind-address")
+    for sender, expected in (("b@eleven.test", 1), ("b@one.test", 0)):
+        found = scene.must_deliver(scene.mx, "c@elsewhere.test", "authenticated", sender=sender)
+        tags = [value for name, value in found.header() if name == "Failfast-Status"]
+        assert len(tags) == expected, found.header()
+        assert all("reason=bind-address" in tag for tag in tags), tags
 
 
 def test_plesk_a_map_that_names_a_service_that_never_was_is_seen_at_the_start(site):
@@ -265,6 +278,7 @@ def test_iredmail_the_filter_of_submission_takes_only_the_mail_of_users(site):
         scene.delivered_by("mlmmj", sent)
 
     scene.originating.start()
+    time.sleep(MAX_AGE)
     sent = scene.must_accept_at(SUBMISSION, "a@box.test")
     wait_until(lambda: scene.originating.find(sent.ident), 10, "the message at the filter")
     scene.postfix.wait_empty()
@@ -286,26 +300,29 @@ def test_zimbra_the_second_filter_of_a_chain_is_seen_at_the_first_listener(site)
         wait_until(lambda sent=sent: scene.mailbox.find(sent.ident), 10, "delivery")
 
     scene.second.start()
+    time.sleep(MAX_AGE)
     sent = scene.must_accept_at(SUBMISSION, "a@box.test")
     wait_until(lambda: scene.second.find(sent.ident), 10, "the message at the second filter")
     scene.postfix.wait_empty()
 
 
 @pytest.mark.seconds(5)
-def test_modoboa_each_before_queue_filter_takes_its_own_listener(site):
+@pytest.mark.parametrize("port", [25, SUBMISSION])
+def test_modoboa_each_before_queue_filter_takes_its_own_listener(site, port):
     scene = Modoboa(site).start_all_up()
-    scene.must_deliver(scene.incoming)
-    scene.originating.stop()
+    filters = {25: (10024, scene.incoming), SUBMISSION: (10026, scene.originating)}
+    number, broken = filters.pop(port)
+    (other_port, (_, other)), = filters.items()
+    broken.stop()
     time.sleep(MAX_AGE)
-    scene.must_refuse_users("smtpd_proxy_filter:inet:[127.0.0.1]:10026", "connection-refused",
-                            "4.4.1", "connection refused", "b@box.test", "a@box.test",
-                            port=SUBMISSION)
-    scene.must_deliver(scene.incoming)
+    scene.must_refuse_users(f"smtpd_proxy_filter:inet:[127.0.0.1]:{number}", "connection-refused",
+                            "4.4.1", "connection refused", "b@box.test", "a@box.test", port=port)
+    assert other.find(scene.must_accept_at(other_port, "a@box.test").ident)
     for sent in scene.must_reenter():
         wait_until(lambda sent=sent: scene.dovecot.find(sent.ident), 10, "delivery")
-    scene.originating.start()
-    sent = scene.must_accept_at(SUBMISSION, "a@box.test")
-    assert scene.originating.find(sent.ident)
+    broken.start()
+    time.sleep(MAX_AGE)
+    assert broken.find(scene.must_accept_at(port, "a@box.test").ident)
 
 
 @pytest.mark.seconds(5)
@@ -319,6 +336,7 @@ def test_modoboa_without_dovecots_socket_only_mailboxes_are_refused(site):
     scene.must_reenter()
     assert scene.postfix.queue() != []
     scene.dovecot.start()
+    time.sleep(MAX_AGE)
     scene.must_accept()
     scene.postfix.wait_empty()
     assert len(scene.dovecot.messages) == 1
@@ -391,6 +409,7 @@ def test_mailcow_a_container_that_is_gone_takes_its_name_along(site):
                             port=SUBMISSION)
     scene.must_deliver(scene.inside, "c@routed.test", "mynetworks")
     scene.must_reenter()
+    scene.must_accept_at(590, "a@box.test")  # without milters: nobody asks us
 
     site.dns.set("dovecot", a=[DOVECOT])
     scene.dovecot.start()
@@ -410,6 +429,8 @@ def test_mailcow_what_sql_alone_names_is_learned_from_the_first_message(site):
     for hop in (routed, relayed):
         scene.milter.wait_state(hop, "up")
     assert scene.known() == {**scene.hops, routed: "transport", relayed: "transport"}
+    learned = [name for name, hop in scene.milter.hops().items() if hop["learned"]]
+    assert sorted(learned) == sorted([routed, relayed])
 
     scene.relay.stop()
     scene.milter.wait_state(relayed, "down", "connection-refused", DETECTION)

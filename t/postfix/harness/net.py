@@ -66,6 +66,7 @@ class World:
         self.base = None
         self._remote_fd = -1
         self._dropped = set()
+        self._added = set()
         self._ports = itertools.count(20000)
 
     @classmethod
@@ -153,19 +154,21 @@ class World:
             self._dropped.discard(address)
 
     def heal_all(self):
-        """End every drop()."""
+        """End every drop() and every add_address()."""
         for address in list(self._dropped):
             self.heal(address)
+        for address in list(self._added):
+            self.remove_address(address)
 
-    @staticmethod
-    def add_address(address):
-        """One more address of this host, until remove_address()."""
+    def add_address(self, address):
+        """One more address of this host, until remove_address() or the end of the test."""
         _run("ip", "addr", "add", f"{address}/24", "dev", "ffhere")
+        self._added.add(address)
 
-    @staticmethod
-    def remove_address(address):
+    def remove_address(self, address):
         """End add_address()."""
         _run("ip", "addr", "del", f"{address}/24", "dev", "ffhere")
+        self._added.discard(address)
 
     def free_port(self):
         """A TCP port that nobody in this namespace has had before."""

@@ -59,11 +59,10 @@ class StackPostfix(PostfixInstance):
     def _master_cf(self):
         theirs = {tuple(line.split()[:2]) for line in self.master_cf.splitlines()
                   if line.strip() and not line[0].isspace()}
-        names = {name for name, _kind in theirs if (name, "inet") not in theirs}
-        standard = (line for line in MASTER_CF.splitlines() if line.strip())
-        return self.master_cf + "".join(
-            line + "\n" for line in standard
-            if tuple(line.split()[:2]) not in theirs and line.split()[0] not in names)
+        # "pickup fifo" stands for "pickup unix", "smtp inet" does not for "smtp unix".
+        names = {name for name, kind in theirs if kind != "inet"}
+        return self.master_cf + "".join(line + "\n" for line in MASTER_CF.splitlines()
+                                        if line.split()[0] not in names)
 
     def service_lines(self, name):
         """The lines of one service of the product's master.cf."""
