@@ -62,28 +62,20 @@ static void add_transport(const struct walk *walk, const struct instance *instan
 		add_pair(walk, instance, transport, nexthop);
 }
 
-/* add_relayhost - it goes before a nexthop of the transport's own (trivial-rewrite(8)) */
-static void add_relayhost(const struct walk *walk, const struct instance *instance,
-	const char *parameter)
-{
-	const char *relayhost = instance_parameter(instance, "relayhost");
-	char transport[HOP_NAME_BYTES], name[HOP_NAME_BYTES];
-	const char *nexthop;
-
-	if (hop_split(instance_parameter(instance, parameter), transport, sizeof transport,
-			&nexthop) &&
-		!is_no_hop(transport) && hop_name(name, transport, relayhost))
-		walk->fn(walk->arg, name, ROLE_RELAYHOST);
-}
-
-/* add_outgoing - a transport whose nexthop is relayhost, when there is one */
+/* add_outgoing - off-host mail goes to relayhost, when there is one and the transport has no nexthop of its own, which
+ * would go before it (trivial-rewrite(8)) */
 static void add_outgoing(const struct walk *walk, const struct instance *instance,
 	const char *parameter)
 {
-	if (*instance_parameter(instance, "relayhost") != '\0')
-		add_relayhost(walk, instance, parameter);
-	else
-		add_transport(walk, instance, parameter);
+	char transport[HOP_NAME_BYTES];
+	const char *nexthop;
+
+	if (!hop_split(instance_parameter(instance, parameter), transport, sizeof transport,
+		    &nexthop))
+		return;
+	if (*nexthop == '\0')
+		nexthop = instance_parameter(instance, "relayhost");
+	add_pair(walk, instance, transport, nexthop);
 }
 
 /* add_tables - what tables name; a transport that they leave to Postfix is mostly the default one */

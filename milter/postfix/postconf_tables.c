@@ -22,13 +22,17 @@ enum { TIMEOUT_MS = 10000 };
 struct lines {
 	char *text;
 	size_t used, size;
+	const char *relayhost; /* the nexthop of a transport without one, "": it has none */
 };
 
 static void append(void *arg, const char *transport, const char *nexthop)
 {
 	struct lines *lines = arg;
-	size_t bytes = strlen(transport) + strlen(nexthop) + sizeof "\t\n";
+	size_t bytes;
 
+	if (*nexthop == '\0')
+		nexthop = lines->relayhost;
+	bytes = strlen(transport) + strlen(nexthop) + sizeof "\t\n";
 	if (lines->size - lines->used < bytes) {
 		lines->size = lines->size * 2 + bytes;
 		lines->text = xrealloc(lines->text, lines->size);
@@ -78,6 +82,8 @@ void postconf_read_tables(struct postconf *postconf)
 		struct table_reference *tables = tables_references(
 			instance_parameter(instance, parameter->name), &count);
 
+		lines.relayhost =
+			parameter->uses_relayhost ? instance_parameter(instance, "relayhost") : "";
 		for (size_t i = 0; i < count; i++)
 			read_table(postconf, &tables[i], parameter->kind, &lines);
 		tables_free(tables, count);

@@ -31,18 +31,19 @@ enum { NESTING_LIMIT = 16 };
  *   fallback_transport_maps                   by user unknown to local(8)
  *
  * local(8) has no use for an empty transport and takes a word without a colon for one, which is the
- * syntax of a default transport.  Left out: address_verify_*_maps (only probes of verify(8) go
+ * syntax of a default transport.  A transport of transport_maps without a nexthop goes to the
+ * recipient's domain, not to relayhost.  Left out: address_verify_*_maps (only probes of verify(8) go
  * there, and by default they are the tables above), access(5) and header_checks(5) tables (FILTER
  * actions among others, in parameters of any name), mailbox_command_maps (commands),
  * smtpd_milter_maps (milters).
  */
 static const struct table_parameter parameters[] = {
-	{"transport_maps", TABLE_TRANSPORT},
-	{"sender_dependent_default_transport_maps", TABLE_DEFAULT_TRANSPORT},
-	{"sender_dependent_relayhost_maps", TABLE_RELAYHOST},
-	{"mailbox_transport_maps", TABLE_DEFAULT_TRANSPORT},
-	{"fallback_transport_maps", TABLE_DEFAULT_TRANSPORT},
-	{NULL, TABLE_TRANSPORT},
+	{"transport_maps", TABLE_TRANSPORT, false},
+	{"sender_dependent_default_transport_maps", TABLE_DEFAULT_TRANSPORT, true},
+	{"sender_dependent_relayhost_maps", TABLE_RELAYHOST, false},
+	{"mailbox_transport_maps", TABLE_DEFAULT_TRANSPORT, false},
+	{"fallback_transport_maps", TABLE_DEFAULT_TRANSPORT, false},
+	{NULL, TABLE_TRANSPORT, false},
 };
 
 /* Types whose content is a file.  Postfix's cdb has no "sequence"; dbm and sdbm are two files each,

@@ -21,6 +21,7 @@ enum table_kind {
 struct table_parameter {
 	const char *name; /* of main.cf */
 	enum table_kind kind;
+	bool uses_relayhost; /* it is about off-host mail: a transport without a nexthop takes that to relayhost */
 };
 
 /* tables_parameters - the parameters whose tables name hops; ends with name NULL */

@@ -29,6 +29,17 @@ def test_a_relayhost_that_refuses_is_down_and_recovers_without_help(site):
     scene.postfix.wait_empty()
 
 
+def test_a_nexthop_of_default_transport_goes_before_relayhost(site):
+    scene = RelayScene(site)
+    own = site.peer(remote=True)
+    hop = f"smtp:[{REMOTE_ADDRESS}]:{own.bind_to[1]}"
+    scene.postfix.params["default_transport"] = hop
+    scene.start()
+    assert hop in scene.milter.hops() and scene.hop not in scene.milter.hops()
+    scene.must_deliver(own)
+    assert not any(known["learned"] for known in scene.milter.hops().values())
+
+
 @pytest.mark.seconds(8)
 def test_a_relayhost_on_ipv6_is_probed_as_well(site):
     scene = RelayScene(site, f"[{REMOTE_ADDRESS6}]:PORT", ipv6=True).start()

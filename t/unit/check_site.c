@@ -70,10 +70,10 @@ static void fail_report(void *arg, const char *message)
 	ck_abort_msg("%s", message);
 }
 
-static struct site *make_site_of(const char *conf_text, size_t instances, const char *services,
-	const char *overrides)
+static struct site *make_site_of(const char *conf_text, size_t instances, const char *parameters,
+	const char *services, const char *overrides)
 {
-	struct postconf postconf = {xstrdup("/etc/postfix"), xstrdup(main_cf), xstrdup(services),
+	struct postconf postconf = {xstrdup("/etc/postfix"), xstrdup(parameters), xstrdup(services),
 		xstrdup(overrides), NULL, NULL, NULL, 0};
 	FILE *fp = fmemopen((char *)conf_text, strlen(conf_text), "r");
 	struct conf *conf = conf_parse(fp, "test.conf", fail_report, NULL);
@@ -87,7 +87,7 @@ static struct site *make_site_of(const char *conf_text, size_t instances, const 
 
 static struct site *make_site(const char *conf_text, size_t instances)
 {
-	return make_site_of(conf_text, instances, master_cf, options);
+	return make_site_of(conf_text, instances, main_cf, master_cf, options);
 }
 
 static void setup(void)
@@ -174,7 +174,7 @@ END_TEST
 
 START_TEST(pickup_may_be_a_fifo_with_options_of_its_own)
 {
-	struct site *old = make_site_of("user = \"\"\nlisten_group = \"\"\n", 1,
+	struct site *old = make_site_of("user = \"\"\nlisten_group = \"\"\n", 1, main_cf,
 		"smtp inet n - n - - smtpd\npickup fifo n - n 60 1 pickup\n",
 		"pickup/fifo/content_filter = \n");
 	struct origin origin;
@@ -362,6 +362,22 @@ START_TEST(every_hop_that_configuration_names_is_found)
 }
 END_TEST
 
+START_TEST(a_nexthop_of_the_transport_goes_before_relayhost)
+{
+	struct site *other = make_site_of("user = \"\"\nlisten_group = \"\"\n", 1,
+		"relayhost = [relay.example.net]:587\nrelay_domains = example.org\n"
+		"default_transport = smtp:[192.0.2.5]:26\nrelay_transport = relay\n",
+		master_cf, options);
+	char list[4096] = "";
+
+	site_each_hop(other, append, list);
+	ck_assert_ptr_nonnull(strstr(list, "smtp:[192.0.2.5]:26=transport\n"));
+	ck_assert_ptr_nonnull(strstr(list, "relay:[relay.example.net]:587=relayhost\n"));
+	ck_assert_ptr_null(strstr(list, "smtp:[relay.example.net]:587"));
+	site_unref(other);
+}
+END_TEST
+
 START_TEST(postconf_survives_packing_and_damage_is_noticed)
 {
 	struct postconf in = {xstrdup("/a"), xstrdup("m = 1\n"), xstrdup(""), xstrdup("p"), xstrdup("smtp\t\n"), NULL, NULL, 0};
@@ -402,6 +418,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_transport_is_shared_by_the_hops_that_use_it);
 	tcase_add_test(tcase, arguments_of_services_are_kept_as_they_are);
 	tcase_add_test(tcase, every_hop_that_configuration_names_is_found);
+	tcase_add_test(tcase, a_nexthop_of_the_transport_goes_before_relayhost);
 	tcase_add_test(tcase, postconf_survives_packing_and_damage_is_noticed);
 }
 

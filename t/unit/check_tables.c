@@ -101,17 +101,18 @@ END_TEST
 START_TEST(parameters)
 {
 	static const struct table_parameter want[] = {
-		{"transport_maps", TABLE_TRANSPORT},
-		{"sender_dependent_default_transport_maps", TABLE_DEFAULT_TRANSPORT},
-		{"sender_dependent_relayhost_maps", TABLE_RELAYHOST},
-		{"mailbox_transport_maps", TABLE_DEFAULT_TRANSPORT},
-		{"fallback_transport_maps", TABLE_DEFAULT_TRANSPORT},
+		{"transport_maps", TABLE_TRANSPORT, false},
+		{"sender_dependent_default_transport_maps", TABLE_DEFAULT_TRANSPORT, true},
+		{"sender_dependent_relayhost_maps", TABLE_RELAYHOST, false},
+		{"mailbox_transport_maps", TABLE_DEFAULT_TRANSPORT, false},
+		{"fallback_transport_maps", TABLE_DEFAULT_TRANSPORT, false},
 	};
 	const struct table_parameter *got = tables_parameters();
 
 	for (size_t i = 0; i < sizeof want / sizeof *want; i++, got++) {
 		ck_assert_str_eq(got->name, want[i].name);
 		ck_assert_int_eq(got->kind, want[i].kind);
+		ck_assert(got->uses_relayhost == want[i].uses_relayhost);
 	}
 	ck_assert_ptr_null(got->name);
 }
