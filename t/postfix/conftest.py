@@ -2,10 +2,10 @@
 
     /usr/bin/python3 -m pytest -n 3 t/postfix
 
-as root, on Debian with postfix, postfix-lmdb, postfix-pcre, amavisd-new, dovecot-lmtpd, iproute2, python3-pytest,
-python3-pytest-xdist, python3-pytest-timeout and a C compiler.  FAILFAST_BUILD names another build directory than the root of the
-repository; FAILFAST_LOAD_MESSAGES another number of messages for the memory test.  A test that
-fails shows every log of its site.
+as root, on Debian with postfix, postfix-lmdb, postfix-pcre, amavisd-new, dovecot-lmtpd, iproute2,
+python3-pytest, python3-pytest-xdist, python3-pytest-timeout and a C compiler.  FAILFAST_BUILD names
+another build directory than the root of the repository; FAILFAST_LOAD_MESSAGES another number of
+messages for the memory test.  A test that fails shows every log of its site.
 """
 import pathlib
 import sys

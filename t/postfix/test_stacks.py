@@ -252,6 +252,28 @@ def test_plesk_an_address_that_left_the_host_is_told_in_the_header_for_postfix_s
         assert all("reason=bind-address" in tag for tag in tags), tags
 
 
+@pytest.mark.seconds(6)
+def test_plesk_with_a_smarthost_each_address_has_a_hop_to_it(site):
+    scene = Plesk(site, BRISK)
+    smarthost = "[smart.plesk.test]:25"
+    scene.postfix.main_cf += f"relayhost = {smarthost}\n"
+    relay = scene.far_server("smart.plesk.test", RELAY, 25)
+    outgoing = ("smtp:", "plesk-198.51.100.1-:", "plesk-198.51.100.11-:")
+    scene.hops = {hop: role for hop, role in scene.hops.items() if hop not in outgoing}
+    scene.hops.update({hop + smarthost: "relayhost" for hop in outgoing})
+    scene.start_all_up()
+    for sender in ("b@one.test", "b@eleven.test", "b@from.test"):
+        scene.must_deliver(relay, "c@elsewhere.test", "authenticated", sender=sender)
+    assert scene.known() == scene.hops
+
+    relay.stop()
+    hop = "plesk-198.51.100.11-:" + smarthost
+    scene.milter.wait_state(hop, "down", "connection-refused", DETECTION)
+    scene.must_refuse_users(hop, "connection-refused", "4.4.1", "connection refused",
+                            "b@eleven.test", "c@elsewhere.test")
+    scene.delivered_by("plesk_virtual", scene.must_accept(sender="b@eleven.test"))
+
+
 def test_plesk_a_map_that_names_a_service_that_never_was_is_seen_at_the_start(site):
     scene = Plesk(site)
     with open(scene.postfix.config / "sdd_transport_maps", "a", encoding="utf-8") as table:
