@@ -36,18 +36,6 @@ struct service_probe *service_probe_start(struct event_base *base, int fd, const
 /* service_probe_cancel - hang up, no callback any more */
 void service_probe_cancel(struct service_probe *probe);
 
-/* Delivery agents of a service of master.cf, as they are looked for. */
-struct service_workers {
-	const char *name;
-	long master;	      /* process ID of their parent, 0: any */
-	int64_t least_age_ms; /* younger ones do not count: one that crashes lives for a moment, one that is at work
-				 was so before we asked */
-};
-
-/* service_processes - how many run: processes whose command line is one that master(8) makes, with "-n NAME" or a
- * program of that name.  -1 with errno set when /proc cannot be read. */
-int service_processes(const struct service_workers *wanted);
-
 /* service_master - the process ID of the master(8) that listens at the other end of a connection, 0 when that cannot
  * be told: it runs in another namespace */
 long service_master(int fd);

@@ -12,6 +12,7 @@
 #include "probe/bind.h"
 #include "probe/command.h"
 #include "probe/service.h"
+#include "probe/workers.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -93,8 +94,8 @@ conclude(struct transport_check *check, enum reason reason, bool is_hard, const 
 /* judge_silence - agents that are all at work answer later, agents that crash never do */
 static void judge_silence(struct transport_check *check)
 {
-	const struct service_workers wanted = {check->name, check->master, LEAST_AGE_MS};
-	int processes = service_processes(&wanted);
+	const struct workers_wanted wanted = {check->name, check->master, LEAST_AGE_MS};
+	int processes = workers_count(&wanted, clock_now_ms());
 
 	if (processes < 0)
 		conclude(check, REASON_LOCAL_ERROR, false, "cannot look for processes: %s",

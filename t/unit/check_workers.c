@@ -1,9 +1,11 @@
 /*
- * check_service_processes - which processes run a service, by a table of processes that look like
+ * check_workers - which processes run a service, by a table of processes that look like
  * those of master(8)
  *
  * They are this program again, with other arguments.
  */
+#include "probe/workers.h"
+
 #include "probe/service.h"
 #include "suite.h"
 
@@ -35,6 +37,7 @@ static const char *const commands[PROCESSES][ARGUMENTS] = {
 };
 
 static pid_t children[PROCESSES];
+static int64_t now_ms;
 
 /* child_main - read from a pipe till the test ends; its arguments are for others to see */
 static void child_main(const char *const arguments[], int input)
@@ -80,9 +83,11 @@ static void stop_processes(void)
 /* count - master: process ID, 0: of any */
 static int count(long master, const char *name, int64_t least_age_ms)
 {
-	const struct service_workers wanted = {name, master, least_age_ms};
+	const struct workers_wanted wanted = {name, master, least_age_ms};
 
-	return service_processes(&wanted);
+	/* Each time so much later that it looks again. */
+	now_ms += 1000;
+	return workers_count(&wanted, now_ms);
 }
 
 static void count_processes(long master, int ones, int twos)
@@ -171,5 +176,5 @@ int main(int argc, char *argv[])
 	(void)argv;
 	if (argc > 1)
 		return read(STDIN_FILENO, &byte, 1) == 0 ? 0 : 1;
-	return suite_run("service_processes", add);
+	return suite_run("workers", add);
 }
