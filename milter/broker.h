@@ -8,7 +8,7 @@
 #define FF_BROKER_H
 
 #include "base/channel.h"
-#include "probe/opener.h"
+#include "postfix/opener.h"
 #include "reload.h"
 
 #include <event2/event.h>

@@ -43,6 +43,7 @@ static struct {
 	struct table *table;
 	struct sched *sched;
 	struct control *control;
+	struct resolver *resolver;
 	struct conf *conf; /* the options that cannot change are those of the start */
 	struct event *channel_event;
 	struct event *drain_event;
@@ -186,13 +187,15 @@ static void build_events(const struct sources *sources, int control_fd)
 	engine.sched = sched_new(engine.base, engine.table, engine.opener, notify_change, NULL);
 	if (engine.opener == NULL || engine.sched == NULL)
 		give_up(EX_OSERR, "cannot start to probe");
+	engine.resolver = resolver_new(engine.base, engine.opener);
 	engine.control = control_new(engine.base, control_fd, engine.table, engine.opener);
 	engine.channel_event =
 		event_new(engine.base, engine.channel_fd, EV_READ | EV_PERSIST, on_channel, NULL);
 	engine.drain_event = evtimer_new(engine.base, on_drain, NULL);
-	if (engine.control == NULL || engine.channel_event == NULL || engine.drain_event == NULL ||
+	if (engine.resolver == NULL || engine.control == NULL || engine.channel_event == NULL || engine.drain_event == NULL ||
 		event_add(engine.channel_event, NULL) < 0)
 		give_up(EX_OSERR, "out of memory");
+	milter_use_resolver(engine.resolver);
 	apply(sources);
 }
 

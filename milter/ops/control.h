@@ -9,7 +9,7 @@
 #define FF_CONTROL_H
 
 #include "health/table.h"
-#include "probe/opener.h"
+#include "postfix/opener.h"
 
 #include <event2/event.h>
 

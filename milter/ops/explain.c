@@ -197,7 +197,8 @@ static void begin(struct explain *explain, const struct explain_question *questi
 		explain->error = "no Postfix instance is known, or none has that listener";
 	else
 		explain->opening = explain->opener->open(explain->opener->opener_arg,
-			instance_directory(explain->origin.instance), "rewrite", on_opened, explain);
+			instance_directory(explain->origin.instance),
+			instance_rewrite_service(explain->origin.instance), on_opened, explain);
 	if (explain->opening != 0)
 		return;
 	if (explain->error == NULL)

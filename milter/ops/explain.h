@@ -8,7 +8,7 @@
 #define FF_EXPLAIN_H
 
 #include "health/table.h"
-#include "probe/opener.h"
+#include "postfix/opener.h"
 
 #include <event2/event.h>
 #include <jansson.h>

@@ -167,6 +167,13 @@ bool service_is_agent(const struct service *service)
 	return true;
 }
 
+const char *instance_rewrite_service(const struct instance *instance)
+{
+	const char *name = instance_parameter(instance, "rewrite_service_name");
+
+	return *name != '\0' ? name : "rewrite";
+}
+
 const struct service *instance_transport(const struct instance *instance, const char *name)
 {
 	return instance_service(instance, name, "unix");

@@ -49,6 +49,9 @@ const char *instance_directory(const struct instance *instance);
 /* instance_parameter - of main.cf, expanded; "" when Postfix knows no such parameter */
 const char *instance_parameter(const struct instance *instance, const char *name);
 
+/* instance_rewrite_service - the name under which its daemons reach trivial-rewrite(8) */
+const char *instance_rewrite_service(const struct instance *instance);
+
 /* instance_transport - the service that qmgr(8) would use under that name, NULL: not in master.cf */
 const struct service *instance_transport(const struct instance *instance, const char *name);
 

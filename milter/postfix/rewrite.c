@@ -30,13 +30,13 @@ enum {
 };
 
 struct rewrite_query {
-	int fd;
+	struct rewrite_connection *connection, own;
+	bool is_in_step; /* question and answer are through: another may follow */
 	struct event *readable, *writable, *timer;
 	char request[REQUEST_BYTES];
 	size_t request_bytes, sent_bytes;
 	char reply[REPLY_BYTES];
 	size_t reply_bytes;
-	bool has_greeting;
 	const char *error; /* what is known at once, else what a timeout means */
 	rewrite_done_fn *done;
 	void *arg;
@@ -48,12 +48,19 @@ static void free_event(struct event *event)
 		event_free(event);
 }
 
+static void hang_up(struct rewrite_connection *connection)
+{
+	(void)close(connection->fd);
+	connection->fd = -1;
+}
+
 static void destroy(struct rewrite_query *query)
 {
 	free_event(query->readable);
 	free_event(query->writable);
 	free_event(query->timer);
-	(void)close(query->fd);
+	if (!query->is_in_step || query->connection == &query->own)
+		hang_up(query->connection);
 	free(query);
 }
 
@@ -122,9 +129,10 @@ static const char *parse_route(const char *bytes, size_t count, struct rewrite_r
 /* take_greeting - false: it is not the first message or no greeting, but the reply */
 static bool take_greeting(struct rewrite_query *query, size_t count)
 {
-	if (query->has_greeting || attr_value(query->reply, count, "protocol") == NULL)
+	if (query->connection->has_greeting ||
+		attr_value(query->reply, count, "protocol") == NULL)
 		return false;
-	query->has_greeting = true;
+	query->connection->has_greeting = true;
 	query->reply_bytes -= count;
 	memmove(query->reply, query->reply + count, query->reply_bytes);
 	return true;
@@ -154,6 +162,7 @@ static void take_reply(struct rewrite_query *query)
 	if (status == ATTR_BAD) {
 		finish(query, NULL, "what answers is not the rewrite service");
 	} else if (status == ATTR_COMPLETE) {
+		query->is_in_step = count == query->reply_bytes;
 		error = parse_route(query->reply, count, &route);
 		finish(query, error == NULL ? &route : NULL, error);
 	} else if (query->reply_bytes == sizeof query->reply) {
@@ -231,34 +240,77 @@ static bool prepare(struct rewrite_query *query, struct event_base *base, int64_
 		return true;
 	}
 	query->error = "the rewrite service did not answer in time";
-	query->readable = event_new(base, query->fd, EV_READ | EV_PERSIST, on_readable, query);
-	query->writable = event_new(base, query->fd, EV_WRITE | EV_PERSIST, on_writable, query);
+	query->readable = event_new(base, query->connection->fd, EV_READ | EV_PERSIST, on_readable, query);
+	query->writable = event_new(base, query->connection->fd, EV_WRITE | EV_PERSIST, on_writable, query);
 	return query->readable != NULL && query->writable != NULL &&
 	       event_add(query->readable, NULL) == 0 && event_add(query->writable, NULL) == 0;
 }
 
-struct rewrite_query *rewrite_resolve(struct event_base *base, int fd, const char *sender,
-	const char *recipient, int64_t timeout_ms, rewrite_done_fn *done, void *arg)
+bool rewrite_is_usable(const struct rewrite_connection *connection)
+{
+	char byte;
+
+	return connection->fd >= 0 &&
+	       recv(connection->fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       is_later(errno);
+}
+
+static struct rewrite_query *new_query(rewrite_done_fn *done, void *arg)
 {
 	struct rewrite_query *query = calloc(1, sizeof *query);
 
-	if (query == NULL) {
-		(void)close(fd);
+	if (query == NULL)
 		return NULL;
-	}
-	query->fd = fd;
 	query->done = done;
 	query->arg = arg;
+	return query;
+}
+
+/* begin - NULL when out of memory */
+static struct rewrite_query *begin(struct rewrite_query *query, struct event_base *base,
+	const char *sender, const char *recipient, int64_t timeout_ms)
+{
 	if (!write_request(query, sender, recipient))
 		query->error = "an address is too long to ask the rewrite service";
 	if (!prepare(query, base, timeout_ms)) {
 		destroy(query);
 		return NULL;
 	}
+	/* Nothing will be said. */
+	query->is_in_step = query->readable == NULL;
 	return query;
+}
+
+struct rewrite_query *rewrite_resolve_over(struct event_base *base,
+	struct rewrite_connection *connection, const char *sender, const char *recipient,
+	int64_t timeout_ms, rewrite_done_fn *done, void *arg)
+{
+	struct rewrite_query *query = new_query(done, arg);
+
+	if (query == NULL) {
+		hang_up(connection);
+		return NULL;
+	}
+	query->connection = connection;
+	return begin(query, base, sender, recipient, timeout_ms);
+}
+
+struct rewrite_query *rewrite_resolve(struct event_base *base, int fd, const char *sender,
+	const char *recipient, int64_t timeout_ms, rewrite_done_fn *done, void *arg)
+{
+	struct rewrite_query *query = new_query(done, arg);
+
+	if (query == NULL) {
+		(void)close(fd);
+		return NULL;
+	}
+	query->own.fd = fd;
+	query->connection = &query->own;
+	return begin(query, base, sender, recipient, timeout_ms);
 }
 
 void rewrite_cancel(struct rewrite_query *query)
 {
+	query->is_in_step = false;
 	destroy(query);
 }

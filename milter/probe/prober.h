@@ -12,7 +12,7 @@
 #include "conf/conf.h"
 #include "health/hop.h"
 #include "health/machine.h"
-#include "probe/opener.h"
+#include "postfix/opener.h"
 
 #include <event2/event.h>
 #include <netinet/in.h>

@@ -11,8 +11,8 @@
 #define FF_SCHED_H
 
 #include "health/table.h"
+#include "postfix/opener.h"
 #include "postfix/site.h"
-#include "probe/opener.h"
 
 #include <event2/event.h>
 

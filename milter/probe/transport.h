@@ -10,8 +10,8 @@
 #ifndef FF_TRANSPORT_H
 #define FF_TRANSPORT_H
 
+#include "postfix/opener.h"
 #include "postfix/site.h"
-#include "probe/opener.h"
 #include "probe/prober.h"
 
 struct transport_check;

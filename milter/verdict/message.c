@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A message to many recipients may wait so many times max_wait in all until it knows where they go. */
+enum { RESOLVE_TIMES = 5 };
+
 struct message {
 	struct site *site; /* pinned: a reload changes nothing in mid-message */
 	struct origin origin;
@@ -21,6 +24,7 @@ struct message {
 	struct route common;
 	struct leg *own; /* different hops of accepted recipients */
 	size_t own_count;
+	int64_t resolve_left_us;   /* to wait for trivial-rewrite(8) */
 	bool has_plain_recipient; /* one was accepted that has no hop of its own */
 	bool is_refused;	  /* a recipient was */
 	struct reply refusal;	  /* the first */
@@ -77,6 +81,7 @@ struct message *message_new(const struct facts *facts)
 	site_origin(site, facts->daemon_address, facts->daemon_port, &message->origin);
 	message->policy = policy_default(classify(&message->origin, facts));
 	route_common(&message->common, &message->origin);
+	message->resolve_left_us = RESOLVE_TIMES * 1000 * site_conf(site)->probe.max_wait_ms;
 	host = site_conf(site)->hostname;
 	copy(message->host, sizeof message->host, *host != '\0' ? host : facts->host);
 	copy(message->sender, sizeof message->sender, facts->sender);
@@ -150,8 +155,45 @@ static void keep(struct message *message, const struct leg *leg)
 	message->own[message->own_count++] = *leg;
 }
 
-void message_recipient(struct message *message, struct table *table, const struct facts *facts,
-	struct decision *decision)
+/* resolve - where mail goes that did not come by SMTP, and has no macros that say it; false when nobody knows */
+static bool resolve(struct message *message, struct resolver *resolver, const struct facts *facts,
+	struct rewrite_route *route)
+{
+	const struct origin *origin = &message->origin;
+	enum resolver_answer answer;
+	int64_t start_us;
+
+	if (resolver == NULL || !origin->is_local || origin->instance == NULL ||
+		facts->recipient == NULL || message->resolve_left_us <= 0)
+		return false;
+	start_us = clock_now_us();
+	answer = resolver_ask(resolver,
+		&(struct resolver_question){instance_directory(origin->instance),
+			instance_rewrite_service(origin->instance),
+			facts->sender != NULL ? facts->sender : "", facts->recipient},
+		site_conf(message->site)->probe.max_wait_ms, route);
+	message->resolve_left_us -= clock_now_us() - start_us;
+	if (answer == RESOLVER_SILENT)
+		message->resolve_left_us = 0;
+	return answer == RESOLVER_ROUTE;
+}
+
+/* own_leg - the recipient's own hop; false when there is none */
+static bool own_leg(struct message *message, struct resolver *resolver, const struct facts *facts,
+	struct leg *leg)
+{
+	const char *recipient = facts->recipient != NULL ? facts->recipient : "";
+	struct rewrite_route found;
+
+	if (facts->mailer == NULL && resolve(message, resolver, facts, &found))
+		return route_recipient(leg, message->site, &message->origin, found.transport,
+			found.nexthop, found.recipient);
+	return route_recipient(
+		leg, message->site, &message->origin, facts->mailer, facts->nexthop, recipient);
+}
+
+void message_recipient(struct message *message, struct table *table, struct resolver *resolver,
+	const struct facts *facts, struct decision *decision)
 {
 	struct leg own;
 	struct hop_view hop;
@@ -162,8 +204,7 @@ void message_recipient(struct message *message, struct table *table, const struc
 	for (size_t i = 0; i < message->common.count; i++)
 		if (ask(message, table, &message->common.leg[i], &hop))
 			(void)consider(message, &message->common.leg[i], &hop, decision);
-	has_own = route_recipient(&own, message->site, &message->origin, facts->mailer,
-		facts->nexthop, facts->recipient != NULL ? facts->recipient : "");
+	has_own = own_leg(message, resolver, facts, &own);
 	if (has_own && decision->action != ACTION_TEMPFAIL && ask(message, table, &own, &hop))
 		(void)consider(message, &own, &hop, decision);
 	if (decision->action == ACTION_TEMPFAIL)

@@ -9,6 +9,7 @@
 #include "health/table.h"
 #include "verdict/policy.h"
 #include "verdict/reply.h"
+#include "verdict/resolver.h"
 #include "verdict/route.h"
 
 #include <stdbool.h>
@@ -42,9 +43,10 @@ struct decision {
 struct message *message_new(const struct facts *facts);
 void message_free(struct message *message);
 
-/* message_recipient - decide about one recipient.  May wait for fresh results, bounded by max_wait. */
-void message_recipient(struct message *message, struct table *table, const struct facts *facts,
-	struct decision *decision);
+/* message_recipient - decide about one recipient.  May wait for fresh results, bounded by max_wait; and for mail of
+ * sendmail(1) before that for its route, which resolver gives (NULL: nobody knows it), bounded alike. */
+void message_recipient(struct message *message, struct table *table, struct resolver *resolver,
+	const struct facts *facts, struct decision *decision);
 
 /* message_refused - a recipient was refused with this reply */
 void message_refused(struct message *message, const struct reply *reply);

@@ -31,6 +31,7 @@ struct session {
 };
 
 static struct table *table;
+static struct resolver *resolver; /* NULL: none */
 static bool is_tcp;
 static atomic_bool is_draining;
 static atomic_uint open_messages;
@@ -146,7 +147,7 @@ static sfsistat on_recipient(SMFICTX *ctx, char **argv)
 	get_facts(ctx, &facts);
 	if (!open_message(session, &facts))
 		return SMFIS_ACCEPT;
-	message_recipient(session->message, table, &facts, &decision);
+	message_recipient(session->message, table, resolver, &facts, &decision);
 	if (decision.action == ACTION_TEMPFAIL)
 		return refuse(ctx, session, &decision, argv[0]);
 	if (decision.action == ACTION_ACCEPT && decision.is_faulty)
@@ -351,6 +352,11 @@ bool milter_open(const struct conf *conf, const char **error)
 		return false;
 	*error = "cannot listen there";
 	return smfi_opensocket(false) == MI_SUCCESS;
+}
+
+void milter_use_resolver(struct resolver *the_resolver)
+{
+	resolver = the_resolver;
 }
 
 void milter_run(struct table *the_table)

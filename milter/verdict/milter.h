@@ -9,6 +9,7 @@
 
 #include "conf/conf.h"
 #include "health/table.h"
+#include "verdict/resolver.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +17,9 @@
 /* milter_open - register with libmilter and open conf->listen; false with *error (constant text) set.  Children
  * inherit it. */
 bool milter_open(const struct conf *conf, const char **error);
+
+/* milter_use_resolver - for mail of sendmail(1); before milter_run() */
+void milter_use_resolver(struct resolver *resolver);
 
 /* milter_run - serve until the process ends; returns only on failure */
 void milter_run(struct table *table);

@@ -195,7 +195,7 @@ static struct facts stranger(const char *mailer, const char *nexthop)
 static enum conf_action ask(struct message *message, const struct facts *facts,
 	struct decision *decision)
 {
-	message_recipient(message, table, facts, decision);
+	message_recipient(message, table, NULL, facts, decision);
 	return decision->action;
 }
 

@@ -1,5 +1,5 @@
 /*
- * opener - how a probe gets a connection to a private/ socket
+ * opener - how the engine gets a connection to a private/ socket
  *
  * The engine may not enter private/, so somebody else connects and passes the descriptor.  An interface: the
  * engine gives the real one, tests give their own.
