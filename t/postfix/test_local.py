@@ -54,7 +54,7 @@ class LocalScene(RouteScene):
 
     def must_have_refused_nothing(self):
         """Postfix has not complained about us."""
-        assert self.postfix.log.find("milter-reject|milter configuration error|4.7.1") == []
+        assert self.postfix.log.find("milter-reject|milter configuration error") == []
 
 
 @pytest.fixture(name="scene")
@@ -231,9 +231,17 @@ class AsideScene(LocalScene):
         for cmdline in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
                 words = cmdline.read_bytes().split(b"\0")
-                if words[:3] == [b"trivial-rewrite", b"-n", b"rewrite"]:
+                if words[:3] == [b"trivial-rewrite", b"-n", b"rewrite"] and \
+                        (cmdline.parent / "cwd").samefile(self.postfix.queue_directory):
                     found.append(int(cmdline.parent.name))
         return found
+
+    def freeze_rewrite(self):
+        """SIGSTOP for it, until the test ends or thaws it; its process id."""
+        [pid] = self.trivial_rewrite()
+        os.kill(pid, signal.SIGSTOP)
+        self.site.at_end(lambda: os.kill(pid, signal.SIGCONT))
+        return pid
 
 
 RETRY = 1.1  # trivial-rewrite is asked again so many seconds after it failed
@@ -278,7 +286,7 @@ def test_without_an_answer_of_trivial_rewrite_mail_is_accepted_at_once(site, mon
     scene.milter.wait_sockets()
     accept_untagged(scene, 3)
     time.sleep(RETRY)
-    print(fault, accept_untagged(scene, 5, MANY))
+    accept_untagged(scene, 5, MANY)
     time.sleep(RETRY)
     accept_untagged(scene, 3)
     assert len(scene.milter.log.find(OUTAGE)) == 1
@@ -294,7 +302,6 @@ def test_a_thousand_recipients_are_looked_up_in_no_time(site, monkeypatch):
     assert len(scene.tags_in_queue(mark, len(MANY))) == 1
     took = time.monotonic() - began
     assert took <= 5, took
-    print("healthy", took)
     assert len(scene.trivial_rewrite()) == 1
 
 
@@ -314,8 +321,7 @@ def test_a_trivial_rewrite_that_hangs_is_waited_for_once_and_asked_again_later(s
     scene.break_bad()
     mark, _ = scene.submit("a@bad.test")
     assert len(scene.tags_in_queue(mark)) == 1
-    [pid] = scene.trivial_rewrite()
-    os.kill(pid, signal.SIGSTOP)
+    pid = scene.freeze_rewrite()
     accept_untagged(scene, 5, MANY)
     assert len(scene.milter.log.find(OUTAGE + r".*: no answer in time$")) == 1
     os.kill(pid, signal.SIGCONT)
@@ -333,11 +339,48 @@ def test_a_hanging_trivial_rewrite_does_not_hold_up_mail_that_comes_by_smtp(site
                     scene.postfix.listener_options(scene.postfix.reentry)):
         options["rewrite_service_name"] = "aside"
     scene.start()
-    scene.must_deliver(scene.good, "a@good.test")
-    [pid] = scene.trivial_rewrite() or [0]
-    if pid:
-        os.kill(pid, signal.SIGSTOP)
+    _, ident = scene.submit("a@bad.test")
+    assert scene.tags_at(scene.bad, ident) == []
+    scene.freeze_rewrite()
     together([lambda: scene.submit("a@bad.test")] * 10)
     began = time.monotonic()
     scene.must_accept("a@good.test")
     assert time.monotonic() - began <= 1.0
+    scene.milter.log.wait_for(OUTAGE)
+    scene.postfix.wait_empty()
+    assert len(scene.milter.log.find(OUTAGE)) == 1
+
+
+def test_a_burst_of_submissions_is_tagged_to_the_last(site):
+    scene = LocalScene(site).start()
+    scene.break_bad()
+    mark = scene.postfix.log.mark()
+
+    def submit():
+        for _ in range(20):
+            scene.submit("a@bad.test")
+    assert together([submit] * 10) == [None] * 10
+
+    def queued():
+        return {match.group(1) for match in
+                scene.postfix.log.find(r"qmgr.* (\w+): from=.*nrcpt=1 \(queue active\)", mark)}
+    wait_until(lambda: len(queued()) == 200, 60, "200 messages in the queue", 0.2)
+    assert queued() == {match.group(1) for match in scene.milter.log.find(r"^(\w+): tag: ")}
+    assert scene.milter.log.find("trivial-rewrite") == []
+    scene.must_have_refused_nothing()
+
+
+def test_without_the_right_to_private_mail_is_accepted(site):
+    scene = LocalScene(site)
+    scene.milter = UnprivilegedMilter(site.dir / "nobody", scene.postfix,
+                                      listen=f"inet:{site.world.free_port()}@127.0.0.1")
+    site.at_end(scene.milter.end)
+    site.show("milter of nobody", lambda: scene.milter.log.tail(300))
+    scene.postfix.use_milter(scene.milter, non_smtpd=True)
+    scene.start()
+    scene.break_bad()
+    for _ in range(2):
+        accept_untagged(scene, 3)
+        time.sleep(RETRY)
+    assert len(scene.milter.log.find(OUTAGE + ".*: Permission denied$")) == 1
+    scene.must_have_refused_nothing()
