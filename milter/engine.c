@@ -20,6 +20,7 @@
 #include "probe/sched.h"
 #include "sockets.h"
 #include "verdict/milter.h"
+#include "verdict/resolver.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -192,8 +193,8 @@ static void build_events(const struct sources *sources, int control_fd)
 	engine.channel_event =
 		event_new(engine.base, engine.channel_fd, EV_READ | EV_PERSIST, on_channel, NULL);
 	engine.drain_event = evtimer_new(engine.base, on_drain, NULL);
-	if (engine.resolver == NULL || engine.control == NULL || engine.channel_event == NULL || engine.drain_event == NULL ||
-		event_add(engine.channel_event, NULL) < 0)
+	if (engine.resolver == NULL || engine.control == NULL || engine.channel_event == NULL ||
+		engine.drain_event == NULL || event_add(engine.channel_event, NULL) < 0)
 		give_up(EX_OSERR, "out of memory");
 	milter_use_resolver(engine.resolver);
 	apply(sources);

@@ -87,14 +87,36 @@ static const struct service *find_pickup(const struct instance *instance)
 	return fifo != NULL ? fifo : &usual;
 }
 
-static void origin_local(const struct site *site, struct origin *out)
+/* local_instance - whose cleanup(8) asks us: of those that do, the one of that name; NULL when it is not sure */
+static const struct instance *local_instance(const struct site *site, const char *host)
 {
-	out->is_local = true;
-	if (site->instance_count > 0) {
-		out->instance = site->instances[0];
+	static const struct service cleanup = {"cleanup", "unix", "cleanup", ""};
+	const struct instance *found = NULL;
+
+	if (site->instance_count == 1)
+		return site->instances[0];
+	for (size_t i = 0; i < site->instance_count; i++) {
+		const struct instance *instance = site->instances[i];
+
+		if (*service_parameter(instance, &cleanup, "non_smtpd_milters", NULL) == '\0' ||
+			(host != NULL && strcmp(instance_parameter(instance, "myhostname"), host) != 0))
+			continue;
+		if (found != NULL)
+			return NULL;
+		found = instance;
+	}
+	return found;
+}
+
+void site_local_origin(const struct site *site, const char *host, struct origin *out)
+{
+	*out = (struct origin){.content_filter = site->conf->content_filter,
+		.proxy_filter = "",
+		.is_local = true,
+		.instance = local_instance(site, host)};
+	if (out->instance != NULL)
 		out->content_filter = service_parameter(
 			out->instance, find_pickup(out->instance), "content_filter", NULL);
-	}
 }
 
 static void take_listener(struct origin *out, const struct listener *listener)
@@ -110,7 +132,7 @@ void site_origin(const struct site *site, const char *daemon_address, const char
 {
 	*out = (struct origin){.content_filter = site->conf->content_filter, .proxy_filter = ""};
 	if (daemon_port == NULL || strcmp(daemon_port, "0") == 0) {
-		origin_local(site, out);
+		site_local_origin(site, NULL, out);
 		return;
 	}
 	for (size_t i = 0; i < site->instance_count && out->listener == NULL; i++) {

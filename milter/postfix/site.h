@@ -45,6 +45,10 @@ struct origin {
 void site_origin(const struct site *site, const char *daemon_address, const char *daemon_port,
 	struct origin *out);
 
+/* site_local_origin - of mail of sendmail(1), by j, the myhostname of its Postfix (may be NULL): all instances have the
+ * same port 0 */
+void site_local_origin(const struct site *site, const char *host, struct origin *out);
+
 /* site_first_origin - of mail that comes in through the first listener of the first instance */
 void site_first_origin(const struct site *site, struct origin *out);
 

@@ -79,6 +79,8 @@ struct message *message_new(const struct facts *facts)
 	}
 	message->site = site;
 	site_origin(site, facts->daemon_address, facts->daemon_port, &message->origin);
+	if (message->origin.is_local)
+		site_local_origin(site, facts->host, &message->origin);
 	message->policy = policy_default(classify(&message->origin, facts));
 	route_common(&message->common, &message->origin);
 	message->resolve_left_us = RESOLVE_TIMES * 1000 * site_conf(site)->probe.max_wait_ms;

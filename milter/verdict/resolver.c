@@ -213,13 +213,14 @@ static void on_idle(evutil_socket_t fd, short what, void *arg)
 		hang_up(line);
 }
 
-/* ask - over the connection that there is.  Under the lock: the question may go as soon as it is given back. */
+/* ask - over the connection that there is.  Under the lock: the question may go as soon as that is let go.  The
+ * thread that waits gives up first; the query's own limit is for when none waits for all of its time. */
 static void ask(struct line *line, const struct question *question)
 {
 	static const struct timeval idle = {IDLE_S, 0};
 
 	line->query = rewrite_resolve_over(line->resolver->base, &line->connection,
-		question->sender, question->recipient, question->max_wait_ms, on_route, line);
+		question->sender, question->recipient, 2 * question->max_wait_ms, on_route, line);
 	(void)event_add(line->idle, &idle);
 }
 

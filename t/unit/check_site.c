@@ -179,10 +179,62 @@ START_TEST(pickup_may_be_a_fifo_with_options_of_its_own)
 		"pickup/fifo/content_filter = \n");
 	struct origin origin;
 
-	site_origin(old, NULL, NULL, &origin);
+	site_local_origin(old, NULL, &origin);
 	ck_assert(origin.is_local);
 	ck_assert_str_eq(origin.content_filter, "");
 	site_unref(old);
+}
+END_TEST
+
+/* two_instances - of one host, or of two names; the first asks us for local mail or not */
+static struct site *two_instances(const char *host, const char *first_milters)
+{
+	struct postconf pair[2] = {{.directory = xstrdup("/etc/postfix"),
+					   .main = xasprintf("myhostname = mx\ncontent_filter = a:\n"
+							     "non_smtpd_milters =%s\n",
+						   first_milters)},
+		{.directory = xstrdup("/etc/postfix-out"),
+			.main = xasprintf("myhostname = %s\ncontent_filter = b:\n"
+					  "non_smtpd_milters = inet:x:1\n",
+				host)}};
+	FILE *fp = fmemopen((char *)"user = \"\"\n", 10, "r");
+	struct conf *conf = conf_parse(fp, "test.conf", fail_report, NULL);
+	struct site *made;
+
+	for (size_t i = 0; i < 2; i++) {
+		pair[i].services = xstrdup(master_cf);
+		pair[i].parameters = xstrdup("");
+	}
+	made = site_new(conf, pair, 2);
+	for (size_t i = 0; i < 2; i++)
+		postconf_free(&pair[i]);
+	conf_unref(conf);
+	(void)fclose(fp);
+	return made;
+}
+
+static const struct {
+	const char *second, *first_milters, *asked, *filter; /* "": nobody knows whose mail it is */
+} pairs[] = {
+	{"out", " inet:x:1", "mx", "a:"},
+	{"out", " inet:x:1", "out", "b:"},
+	{"mx", " inet:x:1", "mx", ""},
+	{"mx", "", "mx", "b:"},
+	{"out", "", NULL, "b:"},
+	{"out", " inet:x:1", NULL, ""},
+	{"out", " inet:x:1", "third", ""},
+};
+
+START_TEST(of_two_instances_the_one_whose_cleanup_asks_us_has_the_mail)
+{
+	struct site *two = two_instances(pairs[_i].second, pairs[_i].first_milters);
+	struct origin origin;
+
+	site_local_origin(two, pairs[_i].asked, &origin);
+	ck_assert(origin.is_local);
+	ck_assert_str_eq(origin.content_filter, pairs[_i].filter);
+	ck_assert((origin.instance != NULL) == (*pairs[_i].filter != '\0'));
+	site_unref(two);
 }
 END_TEST
 
@@ -402,6 +454,8 @@ END_TEST
 static void add(TCase *tcase)
 {
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, of_two_instances_the_one_whose_cleanup_asks_us_has_the_mail, 0,
+		sizeof pairs / sizeof pairs[0]);
 	tcase_add_test(tcase, listeners_have_their_own_content_filter);
 	tcase_add_test(tcase, an_explicitly_empty_filter_on_loopback_is_a_reentry);
 	tcase_add_test(tcase, a_listener_on_any_address_is_found_at_each);
