@@ -13,7 +13,7 @@ import pytest
 import harness.postfix
 from harness.load import together
 from harness.milter import QUIET
-from harness.scene import RouteScene
+from harness.scene import MAX_WAIT, RouteScene
 from harness.smtp import message, new_ident
 from harness.transports import FakeService, UnprivilegedMilter
 from harness.wait import wait_until
@@ -331,6 +331,43 @@ def test_a_trivial_rewrite_that_hangs_is_waited_for_once_and_asked_again_later(s
     assert len(scene.milter.log.find(r"trivial-rewrite\(8\) of .* answers again")) == 1
     assert len(scene.milter.log.find(OUTAGE)) == 1
     scene.must_have_refused_nothing()
+
+
+class SlowRewrite(FakeService):
+    """Answers each question, but late."""
+
+    def __init__(self, path, nexthop, delay):
+        self.answer = b"".join(word.encode() + b"\0" for word in (
+            "flags", "0", "transport", "smtp", "nexthop", nexthop, "recipient", "a@bad.test", "flags",
+            "1024", ""))
+        self.delay = delay
+        super().__init__(path, b"protocol\0trivial_rewrite_protocol\0\0")
+
+    def _serve(self, sock):
+        with sock, contextlib.suppress(OSError):
+            sock.sendall(self.greeting)
+            while sock.recv(4096):
+                time.sleep(self.delay)
+                sock.sendall(self.answer)
+
+
+@pytest.mark.seconds(5)
+def test_a_message_to_many_does_not_wait_for_a_slow_trivial_rewrite_again_and_again(
+        site, monkeypatch):
+    scene = AsideScene(site, monkeypatch)
+    scene.bad.stop()
+    scene.postfix.prepare()
+    scene.postfix.start()
+    scene.private.unlink()
+    site.at_end(SlowRewrite(scene.private, scene.bad_hop.removeprefix("smtp:"), MAX_WAIT / 2).close)
+    scene.milter.start()
+    scene.milter.wait_sockets()
+    mark = scene.postfix.log.mark()
+    began = time.monotonic()
+    scene.submit(*MANY)
+    assert len(scene.tags_in_queue(mark, len(MANY))) == 1
+    assert 4 * MAX_WAIT <= time.monotonic() - began <= 6 * MAX_WAIT + 3
+    assert scene.milter.log.find(OUTAGE) == []
 
 
 def test_a_hanging_trivial_rewrite_does_not_hold_up_mail_that_comes_by_smtp(site, monkeypatch):
