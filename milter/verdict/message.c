@@ -83,7 +83,7 @@ struct message *message_new(const struct facts *facts)
 		site_local_origin(site, facts->host, &message->origin);
 	message->policy = policy_default(classify(&message->origin, facts));
 	route_common(&message->common, &message->origin);
-	message->resolve_left_us = RESOLVE_TIMES * 1000 * site_conf(site)->probe.max_wait_ms;
+	message->resolve_left_us = site_conf(site)->probe.max_wait_ms * 1000 * RESOLVE_TIMES;
 	host = site_conf(site)->hostname;
 	copy(message->host, sizeof message->host, *host != '\0' ? host : facts->host);
 	copy(message->sender, sizeof message->sender, facts->sender);
