@@ -35,6 +35,8 @@ enum {
 	ADDRESS_BYTES = 1024,
 };
 
+struct line;
+
 /* One recipient somebody waits for. */
 struct question {
 	struct question *prev, *next;
@@ -44,7 +46,7 @@ struct question {
 	enum resolver_answer answer;
 	bool is_answered;
 	bool is_trial; /* is there an answer again? */
-	bool is_news;  /* that nobody answered */
+	const struct line *news; /* where nobody answered, and that is news; else NULL */
 };
 
 /* What is known of trivial-rewrite(8) of one Postfix; never freed, there are few. */
@@ -367,7 +369,8 @@ static void give_up(struct line *line, struct question *question)
 {
 	take_back(line, question);
 	question->answer = RESOLVER_SILENT;
-	question->is_news = fail_all(line);
+	if (fail_all(line))
+		question->news = line;
 	line->is_stuck = true;
 	event_active(line->resolver->wake, 0, 0);
 }
@@ -413,23 +416,22 @@ static bool copy_address(char out[ADDRESS_BYTES], const char *address)
 }
 
 enum resolver_answer resolver_ask(struct resolver *resolver,
-	const struct resolver_question *asked, int64_t max_wait_ms, struct rewrite_route *route)
+	const struct resolver_question *question, int64_t max_wait_ms, struct rewrite_route *route)
 {
-	struct question question = {
-		.max_wait_ms = max_wait_ms, .route = route, .answer = RESOLVER_SILENT};
+	struct question own = {.max_wait_ms = max_wait_ms, .route = route, .answer = RESOLVER_SILENT};
 	struct line *line;
 
-	if (!copy_address(question.sender, asked->sender) ||
-		!copy_address(question.recipient, asked->recipient))
+	if (!copy_address(own.sender, question->sender) ||
+		!copy_address(own.recipient, question->recipient))
 		return RESOLVER_NO_ROUTE;
 	pthread_mutex_lock(&resolver->lock);
-	line = find_line(resolver, asked->directory, asked->service);
-	if (line != NULL && put(line, &question))
-		wait_in_line(line, &question);
+	line = find_line(resolver, question->directory, question->service);
+	if (line != NULL && put(line, &own))
+		wait_in_line(line, &own);
 	pthread_mutex_unlock(&resolver->lock);
-	if (question.is_news)
-		log_outage(line, "no answer in time");
-	return question.answer;
+	if (own.news != NULL)
+		log_outage(own.news, "no answer in time");
+	return own.answer;
 }
 
 struct resolver *resolver_new(struct event_base *base, const struct opener *opener)
