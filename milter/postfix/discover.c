@@ -4,6 +4,7 @@
  * Postfix names transports in a handful of parameters of main.cf and in the options of its listeners;
  * our own configuration adds content_filter and the hop sections without pattern characters.
  */
+#include "postfix/discover.h"
 #include "postfix/site_private.h"
 
 #include <stdio.h>
@@ -14,16 +15,26 @@ struct walk {
 	void *arg;
 };
 
-/* Parameters with a value of the form "transport:nexthop" (postconf(5)), and the one that must not be empty for
- * them to be used. */
-static const struct {
-	const char *name, *needs;
-} transport_parameters[] = {
-	{"local_transport", "mydestination"},
-	{"virtual_transport", "virtual_mailbox_domains"},
-	{"mailbox_transport", "mydestination"},
-	{"fallback_transport", "mydestination"},
+static const struct transport_parameter parameters[] = {
+	{"default_transport", NULL, true},
+	{"relay_transport", "relay_domains", true},
+	{"local_transport", "mydestination", false},
+	{"virtual_transport", "virtual_mailbox_domains", false},
+	{"mailbox_transport", "mydestination", false},
+	{"fallback_transport", "mydestination", false},
+	{NULL, NULL, false},
 };
+
+const struct transport_parameter *transport_parameters(void)
+{
+	return parameters;
+}
+
+bool transport_parameter_is_used(
+	const struct instance *instance, const struct transport_parameter *parameter)
+{
+	return parameter->needs == NULL || *instance_parameter(instance, parameter->needs) != '\0';
+}
 
 static void add_filter(const struct walk *walk, const char *value, enum hop_role role)
 {
@@ -78,6 +89,19 @@ static void add_outgoing(const struct walk *walk, const struct instance *instanc
 	add_pair(walk, instance, transport, nexthop);
 }
 
+static void add_parameters(const struct walk *walk, const struct instance *instance)
+{
+	for (const struct transport_parameter *parameter = parameters; parameter->name != NULL;
+		parameter++) {
+		if (!transport_parameter_is_used(instance, parameter))
+			continue;
+		if (parameter->is_outgoing)
+			add_outgoing(walk, instance, parameter->name);
+		else
+			add_transport(walk, instance, parameter->name);
+	}
+}
+
 /* add_tables - what tables name; a transport that they leave to Postfix is mostly the default one */
 static void add_tables(const struct walk *walk, const struct instance *instance)
 {
@@ -122,12 +146,7 @@ void site_each_hop(const struct site *site,
 
 		add_listeners(&walk, instance);
 		add_tables(&walk, instance);
-		add_outgoing(&walk, instance, "default_transport");
-		if (*instance_parameter(instance, "relay_domains") != '\0')
-			add_outgoing(&walk, instance, "relay_transport");
-		for (size_t p = 0; p < sizeof transport_parameters / sizeof *transport_parameters; p++)
-			if (*instance_parameter(instance, transport_parameters[p].needs) != '\0')
-				add_transport(&walk, instance, transport_parameters[p].name);
+		add_parameters(&walk, instance);
 	}
 	site_origin(site, NULL, NULL, &local);
 	add_filter(&walk, local.content_filter, ROLE_CONTENT_FILTER);

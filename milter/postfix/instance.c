@@ -61,7 +61,7 @@ static const char *find_parameter(struct parameter *hash, const char *name)
 /* add_services - cut "name type private unpriv chroot wakeup maxproc command args" lines */
 static void add_services(struct instance *instance, char *text)
 {
-	enum { COMMAND_FIELD = 7, FIELDS };
+	enum { CHROOT_FIELD = 4, COMMAND_FIELD = 7, FIELDS };
 	char *rest_of_text = NULL;
 
 	for (char *line = strtok_r(text, "\n", &rest_of_text); line != NULL;
@@ -78,7 +78,8 @@ static void add_services(struct instance *instance, char *text)
 		instance->services = xrealloc(instance->services,
 			(instance->service_count + 1) * sizeof *instance->services);
 		instance->services[instance->service_count++] =
-			(struct service){field[0], field[1], field[COMMAND_FIELD], rest != NULL ? rest : ""};
+			(struct service){field[0], field[1], field[COMMAND_FIELD], rest != NULL ? rest : "",
+				field[CHROOT_FIELD]};
 	}
 }
 
@@ -132,6 +133,31 @@ const char *instance_parameter(const struct instance *instance, const char *name
 	return value != NULL ? value : "";
 }
 
+/* each_override - of "NAME/TYPE/PARAMETER" */
+static void each_override(const struct parameter *override,
+	void (*fn)(void *arg, const char *service, const char *name, const char *value), void *arg)
+{
+	const char *slash = strrchr(override->name, '/');
+	char *service;
+
+	if (slash == NULL)
+		return;
+	service = xstrndup(override->name, (size_t)(slash - override->name));
+	fn(arg, service, slash + 1, override->value);
+	free(service);
+}
+
+void instance_each_parameter(const struct instance *instance,
+	void (*fn)(void *arg, const char *service, const char *name, const char *value), void *arg)
+{
+	for (const struct parameter *parameter = instance->main; parameter != NULL;
+		parameter = parameter->hh.next)
+		fn(arg, NULL, parameter->name, parameter->value);
+	for (const struct parameter *parameter = instance->overrides; parameter != NULL;
+		parameter = parameter->hh.next)
+		each_override(parameter, fn, arg);
+}
+
 const struct service *instance_service(const struct instance *instance, const char *name,
 	const char *type)
 {
@@ -177,6 +203,14 @@ const char *instance_rewrite_service(const struct instance *instance)
 const struct service *instance_transport(const struct instance *instance, const char *name)
 {
 	return instance_service(instance, name, "unix");
+}
+
+bool service_is_chrooted(const struct instance *instance, const struct service *service)
+{
+	/* The default changed with compatibility_level 1 (master(5)). */
+	if (*service->chroot == '-')
+		return strcmp(instance_parameter(instance, "compatibility_level"), "0") == 0;
+	return *service->chroot == 'y';
 }
 
 const char *service_parameter(const struct instance *instance, const struct service *service,

@@ -20,6 +20,7 @@ struct service {
 	const char *type;    /* "inet", "unix", "pass", "fifo" */
 	const char *command; /* "smtpd", "smtp", "pipe" */
 	const char *arguments; /* what follows it, as postconf -M prints it */
+	const char *chroot;    /* "y", "n", or "-": the default */
 };
 
 struct networks;
@@ -52,6 +53,11 @@ const char *instance_parameter(const struct instance *instance, const char *name
 /* instance_rewrite_service - the name under which its daemons reach trivial-rewrite(8) */
 const char *instance_rewrite_service(const struct instance *instance);
 
+/* instance_each_parameter - all of main.cf, defaults included, in its order, then the -o options of master.cf.
+ * service is "NAME/TYPE" of such an option, NULL for main.cf. */
+void instance_each_parameter(const struct instance *instance,
+	void (*fn)(void *arg, const char *service, const char *name, const char *value), void *arg);
+
 /* instance_transport - the service that qmgr(8) would use under that name, NULL: not in master.cf */
 const struct service *instance_transport(const struct instance *instance, const char *name);
 
@@ -60,6 +66,9 @@ const struct service *instance_services(const struct instance *instance, size_t 
 
 /* service_is_agent - none of Postfix's daemons that are no delivery agents: those log it when one hangs up on them */
 bool service_is_agent(const struct service *service);
+
+/* service_is_chrooted - does it see no files but those below queue_directory? */
+bool service_is_chrooted(const struct instance *instance, const struct service *service);
 
 /* service_parameter - of main.cf unless an -o option of the service says otherwise; *is_override
  * (may be NULL) tells which */

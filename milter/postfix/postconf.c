@@ -22,11 +22,22 @@ static bool ask(struct postconf *out, const char *option, char **text)
 	return *text != NULL;
 }
 
-void postconf_read(struct postconf *out, const char *directory)
+/* ask_all - the three texts */
+static bool ask_all(struct postconf *out, const char *directory)
 {
 	*out = (struct postconf){.directory = xstrdup(directory)};
-	if (ask(out, "-x", &out->main) && ask(out, "-M", &out->services) &&
-		ask(out, "-Px", &out->parameters))
+	return ask(out, "-x", &out->main) && ask(out, "-M", &out->services) &&
+	       ask(out, "-Px", &out->parameters);
+}
+
+void postconf_read_texts(struct postconf *out, const char *directory)
+{
+	(void)ask_all(out, directory);
+}
+
+void postconf_read(struct postconf *out, const char *directory)
+{
+	if (ask_all(out, directory))
 		postconf_read_tables(out);
 }
 

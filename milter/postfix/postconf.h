@@ -21,6 +21,9 @@ struct postconf {
 	size_t file_count;
 };
 
+/* postconf_read_texts - run postconf(1) alone: no hops, no files */
+void postconf_read_texts(struct postconf *out, const char *directory);
+
 /* postconf_read - run postconf(1), and postmap(1) for each table that can be listed; blocks for some milliseconds a
  * run (10 s at the worst).  A table that cannot be read is logged, and its hops are learned from mail. */
 void postconf_read(struct postconf *out, const char *directory);

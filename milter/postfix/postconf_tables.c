@@ -51,18 +51,23 @@ static void remember(struct postconf *postconf, const char *path)
 	postconf->files[postconf->file_count++] = xstrdup(path);
 }
 
+char *postconf_list_table(const char *directory, const char *table, char **error)
+{
+	const char *const argv[] = {"postmap", "-c", directory, "-s", table, NULL};
+
+	return run_capture(argv, TIMEOUT_MS, error);
+}
+
 static void read_table(struct postconf *postconf, const struct table_reference *table,
 	enum table_kind kind, struct lines *lines)
 {
-	const char *const argv[] = {
-		"postmap", "-c", postconf->directory, "-s", table->text, NULL};
 	char *error = NULL, *listing;
 
 	if (table->path != NULL)
 		remember(postconf, table->path);
 	if (!table->is_listable)
 		return;
-	listing = run_capture(argv, TIMEOUT_MS, &error);
+	listing = postconf_list_table(postconf->directory, table->text, &error);
 	if (listing != NULL)
 		tables_each_hop(listing, kind, append, lines);
 	else

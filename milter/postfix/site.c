@@ -81,7 +81,7 @@ const struct conf *site_conf(const struct site *site)
 /* find_pickup - the service that takes the mail of sendmail(1) in; a fifo where master.cf is old enough */
 static const struct service *find_pickup(const struct instance *instance)
 {
-	static const struct service usual = {"pickup", "unix", "pickup", ""};
+	static const struct service usual = {"pickup", "unix", "pickup", "", "-"};
 	const struct service *fifo = instance_service(instance, "pickup", "fifo");
 
 	return fifo != NULL ? fifo : &usual;
@@ -90,7 +90,7 @@ static const struct service *find_pickup(const struct instance *instance)
 /* local_instance - whose cleanup(8) asks us: of those that do, the one of that name; NULL when it is not sure */
 static const struct instance *local_instance(const struct site *site, const char *host)
 {
-	static const struct service cleanup = {"cleanup", "unix", "cleanup", ""};
+	static const struct service cleanup = {"cleanup", "unix", "cleanup", "", "-"};
 	const struct instance *found = NULL;
 
 	if (site->instance_count == 1)

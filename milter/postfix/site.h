@@ -69,6 +69,12 @@ bool site_recipient_hop(const struct site *site, const struct instance *instance
 	const char *mailer, const char *host, const char *recipient, char name[HOP_NAME_BYTES],
 	enum hop_role *role);
 
+/* transport_protocol - what a transport speaks; PROTOCOL_NONE: it delivers without a server */
+enum hop_protocol transport_protocol(const struct service *service, const char *transport);
+
+/* is_no_hop - transports that take mail nowhere: error(8) and its like */
+bool is_no_hop(const char *transport);
+
 /* site_each_hop - call fn for every hop that either configuration names; one may come repeatedly, with
  * different roles */
 void site_each_hop(const struct site *site,

@@ -23,10 +23,4 @@ const struct service *site_transport(const struct site *site, const char *transp
 /* PROXY_TRANSPORT - stands for smtpd(8) as the client of a before-queue filter */
 #define PROXY_TRANSPORT "smtpd_proxy_filter"
 
-/* transport_protocol - what a transport speaks; PROTOCOL_NONE: it delivers without a server */
-enum hop_protocol transport_protocol(const struct service *service, const char *transport);
-
-/* is_no_hop - transports that take mail nowhere: error(8) and its like */
-bool is_no_hop(const char *transport);
-
 #endif

@@ -10,14 +10,13 @@
 #include "postfix/tables.h"
 
 #include "base/xmem.h"
+#include "postfix/word.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <uthash.h>
-
-#define SEPARATORS ", \t\r\n"
 
 enum { NESTING_LIMIT = 16 };
 
@@ -72,12 +71,6 @@ struct list {
 	size_t count;
 };
 
-/* A piece of a text. */
-struct word {
-	const char *at;
-	size_t length;
-};
-
 /* What becomes of a table's values. */
 enum use {
 	USE_VALUES, /* they are the result */
@@ -87,55 +80,6 @@ enum use {
 const struct table_parameter *tables_parameters(void)
 {
 	return parameters;
-}
-
-/* next_word - take one off the front; separators inside braces do not count (mystrtokq() of
- * Postfix) */
-static bool next_word(struct word *rest, struct word *out)
-{
-	size_t at = 0, level = 0;
-
-	while (at < rest->length && strchr(SEPARATORS, rest->at[at]) != NULL)
-		at++;
-	out->at = rest->at + at;
-	for (; at < rest->length; at++) {
-		if (rest->at[at] == '{')
-			level++;
-		else if (level > 0 && rest->at[at] == '}')
-			level--;
-		else if (level == 0 && strchr(SEPARATORS, rest->at[at]) != NULL)
-			break;
-	}
-	out->length = (size_t)(rest->at + at - out->at);
-	rest->at += at;
-	rest->length -= at;
-	return out->length > 0;
-}
-
-/* is_balanced - every brace has its partner */
-static bool is_balanced(const struct word *word)
-{
-	size_t level = 0;
-
-	for (size_t i = 0; i < word->length; i++) {
-		if (word->at[i] == '{')
-			level++;
-		else if (word->at[i] == '}' && level-- == 0)
-			return false;
-	}
-	return level == 0;
-}
-
-/* take_braces - "{text}" becomes "text"; false when the first brace does not end at the last */
-static bool take_braces(struct word *word)
-{
-	struct word inner = {word->at + 1, word->length - 2};
-
-	if (word->length < 2 || word->at[0] != '{' || word->at[word->length - 1] != '}' ||
-		!is_balanced(&inner))
-		return false;
-	*word = inner;
-	return true;
 }
 
 /* take_type - take "type:" off the front, when something is behind it */
@@ -193,9 +137,9 @@ static char *append(char *text, const char *before, const struct word *piece, co
 /* add_static - static:value, static:{value} */
 static bool add_static(struct list *list, struct word value)
 {
-	if (*value.at == '{' && !take_braces(&value))
+	if (*value.at == '{' && !word_take_braces(&value))
 		return false;
-	if (value.length == 0 || !is_balanced(&value))
+	if (value.length == 0 || !word_is_balanced(&value))
 		return false;
 	new_reference(list, append(xstrdup("inline:{{1="), "", &value, "}}"))->is_listable = true;
 	return true;
@@ -207,10 +151,10 @@ static bool add_random(struct list *list, struct word name)
 	struct word value;
 	char *text;
 
-	if (!take_braces(&name) || !next_word(&name, &value))
+	if (!word_take_braces(&name) || !word_next(&name, &value))
 		return false;
 	text = append(xstrdup("inline:{"), "{1=", &value, "}");
-	for (unsigned key = 2; next_word(&name, &value); key++) {
+	for (unsigned key = 2; word_next(&name, &value); key++) {
 		char before[32];
 
 		(void)snprintf(before, sizeof before, ",{%u=", key);
@@ -229,9 +173,9 @@ static bool add_members(
 {
 	struct word member, next;
 
-	if (nesting >= NESTING_LIMIT || !take_braces(&name) || !next_word(&name, &member))
+	if (nesting >= NESTING_LIMIT || !word_take_braces(&name) || !word_next(&name, &member))
 		return false;
-	while (next_word(&name, &next)) {
+	while (word_next(&name, &next)) {
 		add_word(list, member, is_pipe ? USE_KEYS : use, nesting + 1);
 		member = next;
 	}
@@ -243,10 +187,11 @@ static bool add_members(
 static void add_word(struct list *list, struct word word, enum use use, unsigned nesting)
 {
 	struct word name;
-	bool is_done = false;
+	bool is_done = false, is_proxied = false;
+	size_t first = list->count;
 
 	while (take_type(&word, "proxy"))
-		continue;
+		is_proxied = true;
 	name = word;
 	if (take_type(&name, "unionmap"))
 		is_done = add_members(list, name, false, use, nesting);
@@ -258,6 +203,8 @@ static void add_word(struct list *list, struct word word, enum use use, unsigned
 		is_done = add_random(list, name);
 	if (!is_done)
 		add_table(list, &word, use);
+	for (; first < list->count; first++)
+		list->item[first].is_proxied |= is_proxied;
 }
 
 struct table_reference *tables_references(const char *value, size_t *count)
@@ -265,7 +212,7 @@ struct table_reference *tables_references(const char *value, size_t *count)
 	struct word rest = {value, strlen(value)}, word;
 	struct list list = {NULL, 0};
 
-	while (next_word(&rest, &word))
+	while (word_next(&rest, &word))
 		add_word(&list, word, USE_VALUES, 0);
 	*count = list.count;
 	return list.item;
@@ -280,17 +227,10 @@ void tables_free(struct table_reference *references, size_t count)
 	free(references);
 }
 
-/* A hop that was given already. */
-struct seen {
-	UT_hash_handle hh;
-	char pair[]; /* transport, NUL, nexthop */
-};
-
 struct walk {
 	enum table_kind kind;
-	void (*fn)(void *arg, const char *transport, const char *nexthop);
+	table_value_fn *fn;
 	void *arg;
-	struct seen *seen;
 };
 
 static bool is_no_hop(const char *transport)
@@ -301,28 +241,10 @@ static bool is_no_hop(const char *transport)
 	return false;
 }
 
-/* give_hop - unless it was given before */
-static void give_hop(struct walk *walk, const char *transport, const char *nexthop)
-{
-	size_t transport_bytes = strlen(transport) + 1;
-	size_t bytes = transport_bytes + strlen(nexthop) + 1;
-	struct seen *seen = xcalloc(1, sizeof *seen + bytes), *old;
-
-	memcpy(seen->pair, transport, transport_bytes);
-	memcpy(seen->pair + transport_bytes, nexthop, bytes - transport_bytes);
-	HASH_FIND(hh, walk->seen, seen->pair, bytes, old);
-	if (old != NULL) {
-		free(seen);
-		return;
-	}
-	HASH_ADD_KEYPTR(hh, walk->seen, seen->pair, bytes, seen);
-	walk->fn(walk->arg, seen->pair, seen->pair + transport_bytes);
-}
-
 /* take_value - one value of the table.  transport_maps know no "DUNNO": there it is a transport,
  * most likely one that does not exist.  A default transport without a name is a fault that
  * trivial-rewrite(8) reports itself. */
-static void take_value(struct walk *walk, char *value)
+static void take_value(const struct walk *walk, const struct word *key, char *value)
 {
 	char *colon = strchr(value, ':');
 
@@ -334,7 +256,7 @@ static void take_value(struct walk *walk, char *value)
 	if (walk->kind != TABLE_TRANSPORT && strcasecmp(value, "DUNNO") == 0)
 		return;
 	if (walk->kind == TABLE_RELAYHOST) {
-		give_hop(walk, "", value);
+		walk->fn(walk->arg, key, "", value);
 		return;
 	}
 	if (colon != NULL)
@@ -344,30 +266,70 @@ static void take_value(struct walk *walk, char *value)
 	if (*value == '\0' && (*colon == '\0' || walk->kind == TABLE_DEFAULT_TRANSPORT))
 		return;
 	if (!is_no_hop(value))
-		give_hop(walk, value, colon);
+		walk->fn(walk->arg, key, value, colon);
 }
 
-void tables_each_hop(const char *listing, enum table_kind kind,
-	void (*fn)(void *arg, const char *transport, const char *nexthop), void *arg)
+void tables_each_value(const char *listing, enum table_kind kind, table_value_fn *fn, void *arg)
 {
-	struct walk walk = {kind, fn, arg, NULL};
-	struct seen *seen, *next;
+	const struct walk walk = {kind, fn, arg};
 
 	while (*listing != '\0') {
 		size_t length = strcspn(listing, "\n");
 		const char *tab = memchr(listing, '\t', length);
 
 		if (tab != NULL) {
+			const struct word key = {listing, (size_t)(tab - listing)};
 			char *value = xstrndup(tab + 1, (size_t)(listing + length - tab - 1));
 
-			take_value(&walk, value);
+			take_value(&walk, &key, value);
 			free(value);
 		}
 		listing += length + (listing[length] == '\n');
 	}
+}
+
+/* A hop that was given already. */
+struct seen {
+	UT_hash_handle hh;
+	char pair[]; /* transport, NUL, nexthop */
+};
+
+struct once {
+	void (*fn)(void *arg, const char *transport, const char *nexthop);
+	void *arg;
+	struct seen *seen;
+};
+
+/* give_hop - unless it was given before */
+static void give_hop(void *arg, const struct word *key, const char *transport, const char *nexthop)
+{
+	struct once *once = arg;
+	size_t transport_bytes = strlen(transport) + 1;
+	size_t bytes = transport_bytes + strlen(nexthop) + 1;
+	struct seen *seen = xcalloc(1, sizeof *seen + bytes), *old;
+
+	(void)key;
+	memcpy(seen->pair, transport, transport_bytes);
+	memcpy(seen->pair + transport_bytes, nexthop, bytes - transport_bytes);
+	HASH_FIND(hh, once->seen, seen->pair, bytes, old);
+	if (old != NULL) {
+		free(seen);
+		return;
+	}
+	HASH_ADD_KEYPTR(hh, once->seen, seen->pair, bytes, seen);
+	once->fn(once->arg, seen->pair, seen->pair + transport_bytes);
+}
+
+void tables_each_hop(const char *listing, enum table_kind kind,
+	void (*fn)(void *arg, const char *transport, const char *nexthop), void *arg)
+{
+	struct once once = {fn, arg, NULL};
+	struct seen *seen, *next;
+
+	tables_each_value(listing, kind, give_hop, &once);
 	/* HASH_CLEAR leaves the elements and how they follow each other */
-	seen = walk.seen;
-	HASH_CLEAR(hh, walk.seen);
+	seen = once.seen;
+	HASH_CLEAR(hh, once.seen);
 	for (; seen != NULL; seen = next) {
 		next = seen->hh.next;
 		free(seen);

@@ -7,6 +7,8 @@
 #ifndef FF_TABLES_H
 #define FF_TABLES_H
 
+#include "postfix/word.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -32,6 +34,7 @@ struct table_reference {
 	char *text;	 /* as postmap(1) takes it, proxy: taken off */
 	char *path;	 /* the file whose change means that the table changed, NULL: none */
 	bool is_listable; /* postmap -s can list it */
+	bool is_proxied;  /* proxymap(8) opens it, as mail_owner */
 };
 
 /* tables_references - split a value: commas, white space, {braces}, inline:{...}, pcre and regexp, SQL, LDAP,
@@ -40,9 +43,16 @@ struct table_reference {
 struct table_reference *tables_references(const char *value, size_t *count);
 void tables_free(struct table_reference *references, size_t count);
 
-/* tables_each_hop - go through what `postmap -s` printed (KEY TAB VALUE lines).  fn gets the transport, "" where
- * the value leaves it to Postfix, and the nexthop, "" where it is not fixed; values like "error:...", "DUNNO" and
- * what is no hop are left out; the same pair is given once. */
+/* The key as it stands in the listing; the transport, "" where the value leaves it to Postfix; the nexthop, "" where
+ * it is not fixed.  All of them for the time of the call only. */
+typedef void table_value_fn(
+	void *arg, const struct word *key, const char *transport, const char *nexthop);
+
+/* tables_each_value - go through what `postmap -s` printed (KEY TAB VALUE lines); values like "error:...", "DUNNO"
+ * and what is no hop are left out */
+void tables_each_value(const char *listing, enum table_kind kind, table_value_fn *fn, void *arg);
+
+/* tables_each_hop - the same without keys, and each pair once */
 void tables_each_hop(const char *listing, enum table_kind kind,
 	void (*fn)(void *arg, const char *transport, const char *nexthop), void *arg);
 

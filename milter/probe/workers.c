@@ -154,22 +154,43 @@ static bool look_around(int64_t now_ms)
 	return error == 0;
 }
 
+/* refresh - false with errno set when we know nothing */
+static bool refresh(int64_t now_ms)
+{
+	if (!seen.is_read || now_ms - seen.read_ms > MAX_AGE_MS) {
+		seen.is_read = look_around(now_ms);
+		seen.read_ms = now_ms;
+	}
+	return seen.is_read;
+}
+
+static bool is_wanted(const struct worker *worker, const struct workers_wanted *wanted, int64_t now_ms)
+{
+	return (wanted->master == 0 || worker->parent == wanted->master) &&
+	       now_ms - worker->start_ms >= wanted->least_age_ms &&
+	       strcmp(worker->name, wanted->name) == 0;
+}
+
 int workers_count(const struct workers_wanted *wanted, int64_t now_ms)
 {
 	int count = 0;
 
-	if (!seen.is_read || now_ms - seen.read_ms > MAX_AGE_MS) {
-		seen.is_read = look_around(now_ms);
-		seen.read_ms = now_ms;
-		if (!seen.is_read)
-			return -1;
-	}
-	for (size_t i = 0; i < seen.count; i++) {
-		const struct worker *worker = &seen.list[i];
-
-		count += (wanted->master == 0 || worker->parent == wanted->master) &&
-			 now_ms - worker->start_ms >= wanted->least_age_ms &&
-			 strcmp(worker->name, wanted->name) == 0;
-	}
+	if (!refresh(now_ms))
+		return -1;
+	for (size_t i = 0; i < seen.count; i++)
+		count += is_wanted(&seen.list[i], wanted, now_ms);
 	return count;
+}
+
+int64_t workers_started_ms(const struct workers_wanted *wanted, int64_t now_ms)
+{
+	int64_t start_ms = -1;
+
+	if (!refresh(now_ms))
+		return -1;
+	for (size_t i = 0; i < seen.count; i++)
+		if (is_wanted(&seen.list[i], wanted, now_ms) &&
+			(start_ms < 0 || seen.list[i].start_ms < start_ms))
+			start_ms = seen.list[i].start_ms;
+	return start_ms;
 }
