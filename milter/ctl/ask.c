@@ -30,13 +30,13 @@ static const char *advice(int error)
 	}
 }
 
-static int connect_to(const struct ctl *ctl)
+static int connect_to(const struct ctl *ctl, char why[CTL_WHY_BYTES])
 {
 	const struct timeval timeout = {ANSWER_TIMEOUT_S, 0};
 	int fd = sockpath_connect(ctl->socket);
 
 	if (fd < 0) {
-		(void)fprintf(stderr, "failfastctl: %s: %s: %s\n", ctl->socket, strerror(errno),
+		(void)snprintf(why, CTL_WHY_BYTES, "%s: %s: %s", ctl->socket, strerror(errno),
 			advice(errno));
 		return -1;
 	}
@@ -51,7 +51,7 @@ static bool send_request(FILE *stream, json_t *request)
 	       fflush(stream) == 0;
 }
 
-json_t *ctl_ask(const struct ctl *ctl, json_t *request)
+json_t *ctl_try(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES])
 {
 	json_t *answer = NULL;
 	json_error_t error;
@@ -60,10 +60,10 @@ json_t *ctl_ask(const struct ctl *ctl, json_t *request)
 	int fd;
 
 	if (request == NULL) {
-		(void)fprintf(stderr, "failfastctl: the words are not UTF-8\n");
+		(void)snprintf(why, CTL_WHY_BYTES, "the words are not UTF-8");
 		return NULL;
 	}
-	fd = connect_to(ctl);
+	fd = connect_to(ctl, why);
 	stream = fd >= 0 ? fdopen(fd, "r+") : NULL;
 	if (stream == NULL) {
 		json_decref(request);
@@ -73,15 +73,25 @@ json_t *ctl_ask(const struct ctl *ctl, json_t *request)
 	if (send_request(stream, request))
 		answer = json_loadf(stream, JSON_DISABLE_EOF_CHECK, &error);
 	if (answer == NULL)
-		(void)fprintf(stderr, "failfastctl: %s: no answer: %s\n", ctl->socket,
+		(void)snprintf(why, CTL_WHY_BYTES, "%s: no answer: %s", ctl->socket,
 			errno != 0 ? strerror(errno) : error.text);
 	complaint = json_string_value(json_object_get(answer, "error"));
 	if (complaint != NULL) {
-		(void)fprintf(stderr, "failfastctl: %s\n", complaint);
+		(void)snprintf(why, CTL_WHY_BYTES, "%s", complaint);
 		json_decref(answer);
 		answer = NULL;
 	}
 	fclose(stream);
 	json_decref(request);
+	return answer;
+}
+
+json_t *ctl_ask(const struct ctl *ctl, json_t *request)
+{
+	char why[CTL_WHY_BYTES];
+	json_t *answer = ctl_try(ctl, request, why);
+
+	if (answer == NULL)
+		(void)fprintf(stderr, "failfastctl: %s\n", why);
 	return answer;
 }

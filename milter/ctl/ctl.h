@@ -4,6 +4,8 @@
 #ifndef FF_CTL_H
 #define FF_CTL_H
 
+#include "conf/conf.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -12,6 +14,7 @@ enum { CTL_UP = 0, CTL_DEGRADED = 1, CTL_DOWN = 2, CTL_UNKNOWN = 3 };
 
 struct ctl {
 	const char *socket; /* of the daemon */
+	struct conf *conf;  /* NULL when the command needs none and the socket was given */
 	bool is_json;
 	char *listener; /* --listener ADDR:PORT, NULL: not given */
 	bool has_colour;
@@ -20,6 +23,7 @@ struct ctl {
 
 /* Commands: argv[0] is the name of the command.  Each returns an exit status. */
 int ctl_status(const struct ctl *ctl, int argc, char **argv);
+int ctl_check(const struct ctl *ctl, int argc, char **argv);
 int ctl_explain(const struct ctl *ctl, int argc, char **argv);
 
 /* ctl_text - a string of an object, "" when there is none; owned by the object */
@@ -37,6 +41,11 @@ int ctl_worst_status(const json_t *hops);
 /* ctl_ask - send a request (taken over; NULL: it could not be made of these words) and return the answer, which the caller owns; NULL after a
  * message on standard error that says what to do */
 json_t *ctl_ask(const struct ctl *ctl, json_t *request);
+
+enum { CTL_WHY_BYTES = 512 };
+
+/* ctl_try - the same, but NULL comes with a line in why, without a name in front and without a newline */
+json_t *ctl_try(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES]);
 
 /* ctl_usage - print it to standard error; returns CTL_UNKNOWN */
 int ctl_usage(void);

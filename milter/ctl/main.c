@@ -18,9 +18,11 @@ enum { DEFAULT_COLUMNS = 80 };
 static const struct command {
 	const char *name;
 	int (*run)(const struct ctl *ctl, int argc, char **argv);
+	bool needs_conf; /* also when the socket is given */
 } commands[] = {
-	{"explain", ctl_explain},
-	{"status", ctl_status},
+	{"check", ctl_check, true},
+	{"explain", ctl_explain, false},
+	{"status", ctl_status, false},
 };
 
 int ctl_usage(void)
@@ -28,7 +30,8 @@ int ctl_usage(void)
 	(void)fprintf(stderr,
 		"usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] COMMAND\n"
 		"    status [--json] [PATTERN]\n"
-		"    explain [--json] SENDER RECIPIENT [--listener ADDR:PORT]\n");
+		"    explain [--json] SENDER RECIPIENT [--listener ADDR:PORT]\n"
+		"    check [--json]\n");
 	return CTL_UNKNOWN;
 }
 
@@ -52,14 +55,31 @@ static void look_at_terminal(struct ctl *ctl)
 			       : DEFAULT_COLUMNS;
 }
 
-static int run_command(struct ctl *ctl, int argc, char **argv)
+static const struct command *find_command(const char *name)
 {
-	for (size_t i = 0; argc > 0 && i < sizeof commands / sizeof *commands; i++)
-		if (strcmp(commands[i].name, argv[0]) == 0)
-			return commands[i].run(ctl, argc, argv);
-	if (argc > 0)
-		(void)fprintf(stderr, "failfastctl: no such command: %s\n", argv[0]);
-	return ctl_usage();
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	(void)fprintf(stderr, "failfastctl: no such command: %s\n", name);
+	return NULL;
+}
+
+static int run_command(
+	struct ctl *ctl, const struct command *command, const char *filename, int argc, char **argv)
+{
+	int status;
+
+	if (command->needs_conf || ctl->socket == NULL) {
+		ctl->conf = conf_load(filename, report, NULL);
+		if (ctl->conf == NULL)
+			return CTL_UNKNOWN;
+		if (ctl->socket == NULL)
+			ctl->socket = ctl->conf->control;
+	}
+	look_at_terminal(ctl);
+	status = command->run(ctl, argc, argv);
+	conf_unref(ctl->conf);
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -70,9 +90,9 @@ int main(int argc, char **argv)
 		{0},
 	};
 	const char *filename = SYSCONFDIR "/failfast-milter.conf";
-	struct conf *conf = NULL;
+	const struct command *command;
 	struct ctl ctl = {0};
-	int option, status;
+	int option;
 
 	log_init("failfastctl", true, 0);
 	while ((option = getopt_long(argc, argv, "c:s:", long_options, NULL)) != -1) {
@@ -93,16 +113,8 @@ int main(int argc, char **argv)
 			return ctl_usage();
 		}
 	}
-	if (optind == argc)
+	command = optind < argc ? find_command(argv[optind]) : NULL;
+	if (command == NULL)
 		return ctl_usage();
-	if (ctl.socket == NULL) {
-		conf = conf_load(filename, report, NULL);
-		if (conf == NULL)
-			return CTL_UNKNOWN;
-		ctl.socket = conf->control;
-	}
-	look_at_terminal(&ctl);
-	status = run_command(&ctl, argc - optind, argv + optind);
-	conf_unref(conf);
-	return status;
+	return run_command(&ctl, command, filename, argc - optind, argv + optind);
 }
