@@ -173,9 +173,14 @@ void lint_set_command(const struct lint *lint, struct lint_finding *finding,
 	if (place->service == NULL)
 		lint_put(finding->fix, sizeof finding->fix, "%spostconf -c %s -e '%s=%s'", before,
 			directory, place->parameter, value);
-	else
+	else if (strpbrk(value, " \t") == NULL)
 		lint_put(finding->fix, sizeof finding->fix, "%spostconf -c %s -P '%s/%s=%s'", before,
 			directory, place->service, place->parameter, value);
+	else
+		/* postconf(1) takes no such value for an option of master.cf */
+		lint_put(finding->fix, sizeof finding->fix,
+			"%swrite in %s/master.cf, below %s: -o { %s = %s }", before, directory,
+			place->service, place->parameter, value);
 }
 
 void lint_instance(const struct lint *lint)

@@ -1,207 +1,25 @@
 /*
  * lint_milters - does Postfix ask our milter, and what does it do when we are not there?
  *
- * Milters are named in smtpd_milters and non_smtpd_milters as "unix:PATH" or "inet:HOST:PORT", alone or with options
- * of their own: "{ unix:PATH, default_action=accept }".  A path is relative to queue_directory, and in a chroot an
- * absolute one is, too.  In doubt about a name or an address nothing is said.
+ * In doubt about a name or an address nothing is said.
  */
+#include "lint/lint_milter.h"
 #include "lint/lint_private.h"
 
 #include "base/cidr.h"
 #include "base/xmem.h"
-#include "health/hop.h"
-#include "postfix/word.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 enum { CLIENT_PATIENCE_S = 300 }; /* RFC 5321 4.5.3.2: how long a client waits for a reply to RCPT */
-
-/* One milter of a list. */
-struct milter {
-	char *name;
-	char *action;		/* its own default_action, NULL: none */
-	char *connect, *command; /* its own connect_timeout and command_timeout, NULL: none */
-};
-
-enum found {
-	FOUND_NOT,
-	FOUND_OUTSIDE, /* ours, but a chrooted smtpd(8) cannot get at that path */
-	FOUND,
-};
 
 /* Who asks milters. */
 struct client {
 	const struct service *service;
 	const char *parameter; /* that lists them */
 };
-
-static char *copy_of(const struct word *word)
-{
-	return xstrndup(word->at, word->length);
-}
-
-/* take_option - "default_action=accept" or "{ default_action = accept }" */
-static void take_option(struct milter *milter, struct word word)
-{
-	const struct {
-		const char *name;
-		char **value;
-	} options[] = {
-		{"default_action", &milter->action},
-		{"connect_timeout", &milter->connect},
-		{"command_timeout", &milter->command},
-	};
-	char *text, *equals;
-
-	(void)word_take_braces(&word);
-	text = copy_of(&word);
-	equals = strchr(text, '=');
-	for (size_t i = 0; equals != NULL && i < sizeof options / sizeof *options; i++) {
-		const char *name = text + strspn(text, " \t"), *value = equals + 1 + strspn(equals + 1, " \t");
-		size_t length = strcspn(name, " \t=");
-
-		if (strlen(options[i].name) != length || strncmp(name, options[i].name, length) != 0)
-			continue;
-		free(*options[i].value);
-		*options[i].value = xstrndup(value, strcspn(value, " \t"));
-	}
-	free(text);
-}
-
-/* next_milter - take one off the front of a list; milter_free() it */
-static bool next_milter(struct word *rest, struct milter *milter)
-{
-	struct word word, inner;
-
-	*milter = (struct milter){0};
-	if (!word_next(rest, &word))
-		return false;
-	inner = word;
-	if (word_take_braces(&inner) && word_next(&inner, &word)) {
-		struct word option;
-
-		while (word_next(&inner, &option))
-			take_option(milter, option);
-	}
-	milter->name = copy_of(&word);
-	return true;
-}
-
-static void milter_free(struct milter *milter)
-{
-	free(milter->name);
-	free(milter->action);
-	free(milter->connect);
-	free(milter->command);
-}
-
-/* is_same_file - by spelling, or the same socket */
-static bool is_same_file(const char *one, const char *other)
-{
-	struct stat status1, status2;
-
-	if (strcmp(one, other) == 0)
-		return true;
-	return stat(one, &status1) == 0 && stat(other, &status2) == 0 &&
-	       status1.st_dev == status2.st_dev && status1.st_ino == status2.st_ino;
-}
-
-/* match_path - of "unix:" */
-static enum found match_path(const struct lint *lint, const char *path, bool is_chrooted)
-{
-	const char *ours = conf_listen_path(lint->conf);
-	char *below = xasprintf("%s/%s", instance_parameter(lint->instance, "queue_directory"),
-		path + strspn(path, "/"));
-	enum found found = FOUND_NOT;
-
-	if (ours != NULL && is_same_file((is_chrooted || *path != '/') ? below : path, ours))
-		found = FOUND;
-	else if (ours != NULL && is_chrooted && *path == '/' && is_same_file(path, ours))
-		found = FOUND_OUTSIDE;
-	free(below);
-	return found;
-}
-
-/* match_place - of "inet:HOST:PORT"; ours is "inet:PORT@HOST" */
-static enum found match_place(const struct lint *lint, const char *place)
-{
-	const char *ours = strchr(lint->conf->listen, ':'), *colon = strrchr(place, ':');
-	uint16_t our_port, port;
-	struct cidr our_address, address;
-	char *text, *at, *host;
-	bool is_ours;
-
-	if (conf_listen_path(lint->conf) != NULL || ours == NULL || colon == NULL)
-		return FOUND_NOT;
-	text = xstrdup(ours + 1);
-	at = strchr(text, '@');
-	if (at != NULL)
-		*at = '\0';
-	host = xstrndup(place, (size_t)(colon - place));
-	is_ours = hop_parse_port(text, &our_port) == NULL && hop_parse_port(colon + 1, &port) == NULL &&
-		  our_port == port;
-	if (is_ours && at != NULL && cidr_parse(at + 1, &our_address) && cidr_parse(host, &address))
-		is_ours = cidr_is_any(&our_address) || cidr_contains(&our_address, &address);
-	free(text);
-	free(host);
-	return is_ours ? FOUND : FOUND_NOT;
-}
-
-static enum found match(const struct lint *lint, const char *name, bool is_chrooted)
-{
-	static const struct {
-		const char *prefix;
-		bool is_path;
-	} types[] = {{"unix:", true}, {"local:", true}, {"inet:", false}};
-
-	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-		size_t length = strlen(types[i].prefix);
-
-		if (strncmp(name, types[i].prefix, length) != 0)
-			continue;
-		return types[i].is_path ? match_path(lint, name + length, is_chrooted)
-					: match_place(lint, name + length);
-	}
-	return FOUND_NOT;
-}
-
-/* find - our milter in a list; milter_free() it when it was found */
-static enum found find(const struct lint *lint, const char *list, bool is_chrooted,
-	struct milter *milter)
-{
-	struct word rest = {list, strlen(list)};
-
-	while (next_milter(&rest, milter)) {
-		enum found found = match(lint, milter->name, is_chrooted);
-
-		if (found != FOUND_NOT)
-			return found;
-		milter_free(milter);
-	}
-	return FOUND_NOT;
-}
-
-/* our_name - as smtpd_milters should name us; the caller frees it */
-static char *our_name(const struct lint *lint)
-{
-	const char *path = conf_listen_path(lint->conf), *colon = strchr(lint->conf->listen, ':'), *at;
-	const char *queue_directory = instance_parameter(lint->instance, "queue_directory");
-	size_t length = strlen(queue_directory);
-
-	if (path != NULL && strncmp(path, queue_directory, length) == 0 && path[length] == '/')
-		return xasprintf("unix:%s", path + length + 1);
-	if (path != NULL)
-		return xasprintf("unix:%s", path);
-	at = colon != NULL ? strchr(colon, '@') : NULL;
-	if (at == NULL)
-		return xasprintf("inet:127.0.0.1:%s", colon != NULL ? colon + 1 : "PORT");
-	return xasprintf("inet:%s:%.*s", at + 1, (int)(at - colon - 1), colon + 1);
-}
 
 /* place_of - where the value of a parameter of that client stands; the caller frees *full */
 static struct lint_place place_of(
@@ -231,7 +49,7 @@ static const struct {
 
 /* look_at_action - own: of the milter itself, else milter_default_action holds */
 static void look_at_action(
-	const struct lint *lint, const struct client *client, const struct milter *milter)
+	const struct lint *lint, const struct client *client, const struct lint_milter *milter)
 {
 	static const char global[] = "milter_default_action";
 	const char *action = service_parameter(lint->instance, client->service, global, NULL);
@@ -253,7 +71,7 @@ static void look_at_action(
 			finding.severity = actions[i].severity;
 			text = actions[i].text;
 		}
-	name = our_name(lint);
+	name = lint_milter_name(lint);
 	lint_put(finding.message, sizeof finding.message, "\"%.100s\": %s", action, text);
 	lint_put(finding.fix, sizeof finding.fix, "in %s write { %s, default_action=accept }",
 		client->parameter, name);
@@ -292,7 +110,7 @@ static void look_at_timeout(const struct lint *lint, const struct client *client
 
 	if (seconds_of(value) <= CLIENT_PATIENCE_S)
 		return;
-	name = our_name(lint);
+	name = lint_milter_name(lint);
 	place = place_of(lint, client->service, own != NULL ? client->parameter : global, &full);
 	finding = lint_at(lint, LINT_MILTER_TIMEOUT, &place);
 	lint_put(finding.message, sizeof finding.message,
@@ -305,7 +123,7 @@ static void look_at_timeout(const struct lint *lint, const struct client *client
 }
 
 static void look_at_options(
-	const struct lint *lint, const struct client *client, const struct milter *milter)
+	const struct lint *lint, const struct client *client, const struct lint_milter *milter)
 {
 	look_at_action(lint, client, milter);
 	look_at_timeout(lint, client, milter->connect, "milter_connect_timeout", "connect_timeout");
@@ -313,9 +131,9 @@ static void look_at_options(
 }
 
 static void report_outside(
-	const struct lint *lint, const struct client *client, const struct milter *milter)
+	const struct lint *lint, const struct client *client, const struct lint_milter *milter)
 {
-	char *full, *name = our_name(lint);
+	char *full, *name = lint_milter_name(lint);
 	const struct lint_place place = place_of(lint, client->service, client->parameter, &full);
 	struct lint_finding finding = lint_at(lint, LINT_MILTER_UNREACHABLE, &place);
 
@@ -359,7 +177,7 @@ static void report_not_asked(const struct lint *lint, const struct lint_place *p
 	enum lint_severity severity, const char *present, const char *message)
 {
 	struct lint_finding finding = lint_at(lint, LINT_MILTER_NOT_ASKED, place);
-	char *name = our_name(lint), *value;
+	char *name = lint_milter_name(lint), *value;
 
 	value = strcmp(place->parameter, "non_smtpd_milters") == 0
 			? xstrdup("$smtpd_milters")
@@ -381,19 +199,19 @@ static bool look_at_listener(const struct lint *lint, const struct listener *lis
 {
 	const struct client client = {listener->smtpd, "smtpd_milters"};
 	const char *list = service_parameter(lint->instance, listener->smtpd, "smtpd_milters", NULL);
-	struct milter milter;
-	enum found found = find(lint, list, service_is_chrooted(lint->instance, listener->smtpd), &milter);
+	struct lint_milter milter;
+	enum lint_found found = lint_find_milter(lint, list, service_is_chrooted(lint->instance, listener->smtpd), &milter);
 
-	if (found == FOUND_NOT || is_without_milters(lint, listener)) {
-		if (found != FOUND_NOT)
-			milter_free(&milter);
+	if (found == LINT_FOUND_NOT || is_without_milters(lint, listener)) {
+		if (found != LINT_FOUND_NOT)
+			lint_milter_free(&milter);
 		return false;
 	}
-	if (found == FOUND)
+	if (found == LINT_FOUND)
 		look_at_options(lint, &client, &milter);
 	else
 		report_outside(lint, &client, &milter);
-	milter_free(&milter);
+	lint_milter_free(&milter);
 	return true;
 }
 
@@ -444,26 +262,26 @@ static void look_at_local_mail(const struct lint *lint)
 	static const struct service none = {"cleanup", "unix", "cleanup", "", "n"};
 	const struct service *cleanup = &none;
 	const struct lint_place place = {NULL, parameter};
-	struct milter milter;
-	enum found found;
+	struct lint_milter milter;
+	enum lint_found found;
 	size_t count;
 	const struct service *services = instance_services(lint->instance, &count);
 
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(services[i].name, "cleanup") == 0)
 			cleanup = &services[i];
-	found = find(lint, service_parameter(lint->instance, cleanup, parameter, NULL),
+	found = lint_find_milter(lint, service_parameter(lint->instance, cleanup, parameter, NULL),
 		service_is_chrooted(lint->instance, cleanup), &milter);
-	if (found == FOUND_NOT) {
+	if (found == LINT_FOUND_NOT) {
 		report_not_asked(lint, &place, LINT_INFO, "",
 			"mail of sendmail(1) is not looked at: it is neither tagged nor logged");
 		return;
 	}
-	if (found == FOUND)
+	if (found == LINT_FOUND)
 		look_at_options(lint, &(struct client){cleanup, parameter}, &milter);
 	else
 		report_outside(lint, &(struct client){cleanup, parameter}, &milter);
-	milter_free(&milter);
+	lint_milter_free(&milter);
 }
 
 void lint_milters(const struct lint *lint)

@@ -51,7 +51,8 @@ void lint_report(const struct lint *lint, const struct lint_finding *finding);
 struct lint_finding lint_at(
 	const struct lint *lint, enum lint_check check, const struct lint_place *place);
 
-/* lint_set_command - the command line that gives a parameter another value, as the whole fix or behind "before" */
+/* lint_set_command - what gives a parameter another value, a command line where that is possible; before it comes
+ * "before" */
 void lint_set_command(const struct lint *lint, struct lint_finding *finding,
 	const struct lint_place *place, const char *before, const char *value);
 

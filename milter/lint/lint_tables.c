@@ -280,6 +280,11 @@ void lint_tables(const struct lint *lint)
 	struct tables tables = {lint, NULL};
 	struct entry *entry, *next;
 
+	/* These first: others take their values from them by default. */
+	for (const struct table_parameter *parameter = tables_parameters(); parameter->name != NULL;
+		parameter++)
+		collect(&tables, NULL, parameter->name,
+			instance_parameter(lint->instance, parameter->name));
 	instance_each_parameter(lint->instance, collect, &tables);
 	HASH_ITER(hh, tables.entries, entry, next)
 	{
