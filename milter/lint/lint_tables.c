@@ -87,26 +87,35 @@ static bool is_left_out(const struct lint *lint, const char *name)
 	       is_in(name, for_local_users, sizeof for_local_users / sizeof *for_local_users);
 }
 
+/* name_place - this parameter is the one that the table is blamed on */
+static void name_place(struct entry *entry, const struct lint_place *place)
+{
+	free(entry->service);
+	free(entry->parameter);
+	entry->service = place->service != NULL ? xstrdup(place->service) : NULL;
+	entry->parameter = xstrdup(place->parameter);
+}
+
 static void remember(struct tables *tables, const struct table_reference *reference,
 	const struct lint_place *place, bool is_list)
 {
 	struct entry *entry;
 
 	HASH_FIND_STR(tables->entries, reference->text, entry);
-	if (entry != NULL) {
-		entry->is_list |= is_list;
-		entry->reference.is_proxied |= reference->is_proxied;
-		return;
+	if (entry == NULL) {
+		entry = xcalloc(1, sizeof *entry);
+		entry->reference = *reference;
+		entry->reference.text = xstrdup(reference->text);
+		entry->reference.path = reference->path != NULL ? xstrdup(reference->path) : NULL;
+		HASH_ADD_KEYPTR(hh, tables->entries, entry->reference.text,
+			strlen(entry->reference.text), entry);
+		name_place(entry, place);
+	} else if (is_list && !entry->is_list) {
+		/* virtual_alias_domains has the value of virtual_alias_maps by default */
+		name_place(entry, place);
 	}
-	entry = xcalloc(1, sizeof *entry);
-	entry->reference = *reference;
-	entry->reference.text = xstrdup(reference->text);
-	entry->reference.path = reference->path != NULL ? xstrdup(reference->path) : NULL;
-	entry->service = place->service != NULL ? xstrdup(place->service) : NULL;
-	entry->parameter = xstrdup(place->parameter);
-	entry->is_list = is_list;
-	HASH_ADD_KEYPTR(hh, tables->entries, entry->reference.text, strlen(entry->reference.text),
-		entry);
+	entry->is_list |= is_list;
+	entry->reference.is_proxied |= reference->is_proxied;
 }
 
 /* collect - the tables of one parameter */

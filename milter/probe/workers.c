@@ -31,7 +31,7 @@ enum {
 struct worker {
 	char *name; /* of the service */
 	long parent;
-	int64_t start_ms; /* on the clock of clock_now_ms() */
+	int64_t start_ms; /* since boot */
 };
 
 static struct {
@@ -99,21 +99,18 @@ static const char *service_of(const char *command, size_t bytes)
 	return argument != NULL ? service : NULL;
 }
 
-/* age_of - milliseconds since the process began, of /proc/PID/stat */
-static int64_t age_of(const char *text)
+static int64_t time_ms(clockid_t clock)
 {
-	enum { START_TICKS = 19 };
 	struct timespec now;
 
-	(void)clock_gettime(CLOCK_BOOTTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
-	       (int64_t)stat_field(text, START_TICKS) * 1000 / sysconf(_SC_CLK_TCK);
+	(void)clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* look_at - one process; it may be gone by now, or hidden from us */
-static void look_at(int proc, const char *pid, int64_t now_ms)
+static void look_at(int proc, const char *pid)
 {
-	enum { PARENT = 1 };
+	enum { PARENT = 1, START_TICKS = 19 };
 	char path[NAME_BYTES], command[PROC_FILE_BYTES], text[PROC_FILE_BYTES];
 	const char *service = NULL;
 	struct worker *worker;
@@ -130,11 +127,11 @@ static void look_at(int proc, const char *pid, int64_t now_ms)
 	worker = &seen.list[seen.count++];
 	worker->name = xstrdup(service);
 	worker->parent = stat_field(text, PARENT);
-	worker->start_ms = now_ms - age_of(text);
+	worker->start_ms = (int64_t)stat_field(text, START_TICKS) * 1000 / sysconf(_SC_CLK_TCK);
 }
 
 /* look_around - at all processes; false with errno set */
-static bool look_around(int64_t now_ms)
+static bool look_around(void)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
@@ -147,7 +144,7 @@ static bool look_around(int64_t now_ms)
 	/* cppcheck-suppress readdirCalled ; no other thread has this stream */
 	while (errno = 0, (entry = readdir(proc)) != NULL)
 		if (isdigit((unsigned char)entry->d_name[0]))
-			look_at(dirfd(proc), entry->d_name, now_ms);
+			look_at(dirfd(proc), entry->d_name);
 	error = errno;
 	(void)closedir(proc);
 	errno = error;
@@ -158,16 +155,16 @@ static bool look_around(int64_t now_ms)
 static bool refresh(int64_t now_ms)
 {
 	if (!seen.is_read || now_ms - seen.read_ms > MAX_AGE_MS) {
-		seen.is_read = look_around(now_ms);
+		seen.is_read = look_around();
 		seen.read_ms = now_ms;
 	}
 	return seen.is_read;
 }
 
-static bool is_wanted(const struct worker *worker, const struct workers_wanted *wanted, int64_t now_ms)
+static bool is_wanted(const struct worker *worker, const struct workers_wanted *wanted)
 {
 	return (wanted->master == 0 || worker->parent == wanted->master) &&
-	       now_ms - worker->start_ms >= wanted->least_age_ms &&
+	       time_ms(CLOCK_BOOTTIME) - worker->start_ms >= wanted->least_age_ms &&
 	       strcmp(worker->name, wanted->name) == 0;
 }
 
@@ -178,7 +175,7 @@ int workers_count(const struct workers_wanted *wanted, int64_t now_ms)
 	if (!refresh(now_ms))
 		return -1;
 	for (size_t i = 0; i < seen.count; i++)
-		count += is_wanted(&seen.list[i], wanted, now_ms);
+		count += is_wanted(&seen.list[i], wanted);
 	return count;
 }
 
@@ -189,8 +186,10 @@ int64_t workers_started_ms(const struct workers_wanted *wanted, int64_t now_ms)
 	if (!refresh(now_ms))
 		return -1;
 	for (size_t i = 0; i < seen.count; i++)
-		if (is_wanted(&seen.list[i], wanted, now_ms) &&
+		if (is_wanted(&seen.list[i], wanted) &&
 			(start_ms < 0 || seen.list[i].start_ms < start_ms))
 			start_ms = seen.list[i].start_ms;
-	return start_ms;
+	if (start_ms < 0)
+		return -1;
+	return time_ms(CLOCK_REALTIME) - time_ms(CLOCK_BOOTTIME) + start_ms;
 }

@@ -24,8 +24,7 @@ struct workers_wanted {
  * that cannot be read. */
 int workers_count(const struct workers_wanted *wanted, int64_t now_ms);
 
-/* workers_started_ms - when the oldest of them was started, on the clock of now_ms; -1: none runs, or that cannot be
- * told */
+/* workers_started_ms - when the oldest of them was started, wall clock; -1: none runs, or that cannot be told */
 int64_t workers_started_ms(const struct workers_wanted *wanted, int64_t now_ms);
 
 #endif

@@ -365,6 +365,8 @@ def test_master_cf_that_was_edited_and_not_reloaded(site):
 def test_a_copy_of_master_cf_with_an_old_date_is_a_change(site):
     scene = still(site)
     scene.start()
+    wait_until(lambda: any("qmgr" in command for command in site.world.processes().values()), 5,
+               "Postfix has read its configuration")
     master = scene.postfix.config / "master.cf"
     copy = scene.postfix.config / "copy"
     subprocess.run(["cp", "-p", master, copy], check=True)
