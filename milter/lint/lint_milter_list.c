@@ -169,10 +169,8 @@ char *lint_milter_name(const struct lint *lint)
 
 	if (path != NULL && strncmp(path, queue_directory, length) == 0 && path[length] == '/')
 		return xasprintf("unix:%s", path + length + 1);
-	if (path != NULL)
-		return xasprintf("unix:%s", path);
-	at = colon != NULL ? strchr(colon, '@') : NULL;
-	if (at == NULL)
-		return xasprintf("inet:127.0.0.1:%s", colon != NULL ? colon + 1 : "PORT");
-	return xasprintf("inet:%s:%.*s", at + 1, (int)(at - colon - 1), colon + 1);
+	if (path != NULL || colon == NULL || (at = strchr(colon, '@')) == NULL)
+		return xasprintf("unix:%s", path != NULL ? path : lint->conf->listen);
+	return xasprintf(strchr(at, ':') != NULL && at[1] != '[' ? "inet:[%s]:%.*s" : "inet:%s:%.*s",
+		at + 1, (int)(at - colon - 1), colon + 1);
 }

@@ -7,29 +7,48 @@
  */
 #include "lint/lint_private.h"
 
+#include "base/clock.h"
 #include "base/xmem.h"
-#include "probe/service.h"
+#include "probe/workers.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { START_SLACK_MS = 10 }; /* the clock of process starts ticks as slowly as this */
 
+/* read_master - the process ID of its master(8), 0: not known */
+static long read_master(const struct instance *instance)
+{
+	const char *directory = instance_parameter(instance, "process_id_directory");
+	char *path = xasprintf("%s/%s/master.pid", instance_parameter(instance, "queue_directory"),
+		*directory != '\0' ? directory : "pid");
+	FILE *fp = fopen(path, "re");
+	char text[32];
+	long pid = 0;
+
+	if (fp != NULL && fgets(text, sizeof text, fp) != NULL)
+		pid = strtol(text, NULL, 10);
+	if (fp != NULL)
+		(void)fclose(fp);
+	free(path);
+	return pid > 0 ? pid : 0;
+}
+
 /* read_ms - when Postfix has read its files, -1: not known, 0: it does not run */
 static int64_t read_ms(const struct lint *lint)
 {
-	const char *queue_directory = instance_parameter(lint->instance, "queue_directory");
-	struct service_workers wanted = {"qmgr", service_master(queue_directory), 0};
+	const struct workers_wanted wanted = {"qmgr", read_master(lint->instance), 0};
 	int64_t started_ms;
 
 	if (wanted.master == 0)
 		return geteuid() == 0 ? 0 : -1;
 	if (kill((pid_t)wanted.master, 0) < 0 && errno == ESRCH)
 		return 0;
-	started_ms = service_started_ms(&wanted);
+	started_ms = workers_started_ms(&wanted, clock_now_ms());
 	if (started_ms >= 0)
 		return started_ms + START_SLACK_MS;
 	return -1;

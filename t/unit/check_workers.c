@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PROCESSES = 9, ARGUMENTS = 10 };
@@ -140,6 +141,20 @@ START_TEST(the_master_is_who_listens_at_the_other_end)
 }
 END_TEST
 
+START_TEST(the_oldest_process_tells_when_a_service_was_started)
+{
+	const struct workers_wanted ones = {one, 0, 0}, none = {"ff-none", 0, 0};
+	int64_t before_ms = (int64_t)time(NULL) * 1000, started_ms;
+
+	start_processes();
+	started_ms = workers_started_ms(&ones, now_ms);
+	/* Starts are counted in hundredths of a second. */
+	ck_assert_int_ge(started_ms, before_ms - 10);
+	ck_assert_int_le(started_ms, ((int64_t)time(NULL) + 1) * 1000);
+	ck_assert_int_eq(workers_started_ms(&none, now_ms), -1);
+}
+END_TEST
+
 /* A zombie has no command line. */
 START_TEST(a_dead_process_does_not_count)
 {
@@ -165,6 +180,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, processes_are_counted_by_service);
 	tcase_add_test(tcase, processes_of_another_master_do_not_count);
 	tcase_add_test(tcase, the_master_is_who_listens_at_the_other_end);
+	tcase_add_test(tcase, the_oldest_process_tells_when_a_service_was_started);
 	tcase_add_test(tcase, a_dead_process_does_not_count);
 }
 
