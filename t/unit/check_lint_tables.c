@@ -96,6 +96,8 @@ static const struct {
 	/* made when missing */
 	{"address_verify_map = hash:/no/such", LINT_CHECK_COUNT, NULL},
 	{"smtp_tls_session_cache_database = hash:/no/such", LINT_CHECK_COUNT, NULL},
+	{"postscreen_cache_map = hash:/no/such", LINT_CHECK_COUNT, NULL},
+	{"postscreen_dnsbl_reply_map = texthash:/no/such", LINT_TABLE_MISSING, "postscreen_dnsbl_reply_map"},
 	{"proxy_read_maps = hash:/no/such nosuchtype:/x", LINT_CHECK_COUNT, NULL},
 	/* needed by nobody where no mail is local */
 	{"alias_maps = hash:/no/such\nlocal_recipient_maps = hash:/no/such", LINT_CHECK_COUNT, NULL},
