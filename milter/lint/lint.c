@@ -129,11 +129,12 @@ bool lint_remember(struct lint_names **names, const char *name)
 
 void lint_forget(struct lint_names **names)
 {
-	struct lint_names *one, *next;
+	struct lint_names *one = *names, *next;
 
-	HASH_ITER(hh, *names, one, next)
-	{
-		HASH_DEL(*names, one); /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
+	/* HASH_CLEAR leaves the elements and how they follow each other */
+	HASH_CLEAR(hh, *names);
+	for (; one != NULL; one = next) {
+		next = one->hh.next;
 		free(one);
 	}
 }

@@ -42,7 +42,7 @@ static const struct {
 	const char *text;
 } actions[] = {
 	{"tempfail", LINT_WARNING, "all mail is refused with 451 while failfast-milter is not there"},
-	{"shutdown", LINT_WARNING, "clients are hung up on with 421 while failfast-milter is not there"},
+	{"shutdown", LINT_WARNING, "clients are turned away while failfast-milter is not there"},
 	{"quarantine", LINT_WARNING, "all mail goes to the hold queue while failfast-milter is not there"},
 	{"reject", LINT_ERROR, "all mail is rejected for good while failfast-milter is not there"},
 };

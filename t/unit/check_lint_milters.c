@@ -129,7 +129,7 @@ static const struct {
 	{"tempfail", ", default_action=accept", true, 0, NULL},
 	{"tempfail", ", { default_action = accept }", true, 0, NULL},
 	{"tempfail", "", false, LINT_WARNING, "refused with 451"},
-	{"shutdown", "", false, LINT_WARNING, "421"},
+	{"shutdown", "", false, LINT_WARNING, "turned away"},
 	{"quarantine", "", false, LINT_WARNING, "hold queue"},
 	{"reject", "", false, LINT_ERROR, "for good"},
 	{"acept", "", false, LINT_WARNING, "does not know"},
