@@ -54,7 +54,7 @@ static bool next_milter(struct word *rest, struct lint_milter *milter)
 {
 	struct word word, inner;
 
-	*milter = (struct lint_milter){0};
+	milter->name = milter->action = milter->connect = milter->command = NULL;
 	if (!word_next(rest, &word))
 		return false;
 	inner = word;
@@ -74,6 +74,7 @@ void lint_milter_free(struct lint_milter *milter)
 	free(milter->action);
 	free(milter->connect);
 	free(milter->command);
+	milter->name = milter->action = milter->connect = milter->command = NULL;
 }
 
 /* is_same_file - by spelling, or the same socket */

@@ -253,7 +253,7 @@ static bool may_read(const char *name, const char *path)
 		return true;
 	pid = fork();
 	if (pid == 0)
-		_exit(become(user) && access(path, R_OK) < 0 && errno == EACCES);
+		_exit(become(user) && access(path, R_OK) < 0 && errno == EACCES ? 1 : 0);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return !(pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 1);
@@ -296,10 +296,12 @@ void lint_tables(const struct lint *lint)
 		collect(&tables, NULL, parameter->name,
 			instance_parameter(lint->instance, parameter->name));
 	instance_each_parameter(lint->instance, collect, &tables);
-	HASH_ITER(hh, tables.entries, entry, next)
-	{
+	/* HASH_CLEAR leaves the elements and how they follow each other */
+	entry = tables.entries;
+	HASH_CLEAR(hh, tables.entries);
+	for (; entry != NULL; entry = next) {
+		next = entry->hh.next;
 		look_at(lint, entry);
-		HASH_DEL(tables.entries, entry); /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
 		free(entry->reference.text);
 		free(entry->reference.path);
 		free(entry->service);
