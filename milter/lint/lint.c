@@ -34,6 +34,7 @@ static const struct {
 	[LINT_RELOAD_NEEDED] = {"reload-needed", LINT_WARNING},
 	[LINT_POSTFIX_STOPPED] = {"postfix-stopped", LINT_INFO},
 	[LINT_POSTFIX_UNREADABLE] = {"postfix-unreadable", LINT_UNKNOWN},
+	[LINT_POSTFIX_UNNAMED] = {"postfix-unnamed", LINT_INFO},
 	[LINT_MILTER_NOT_ASKED] = {"milter-not-asked", LINT_WARNING},
 	[LINT_MILTER_UNREACHABLE] = {"milter-unreachable", LINT_ERROR},
 	[LINT_MILTER_DEFAULT_ACTION] = {"milter-default-action", LINT_WARNING},
@@ -212,6 +213,17 @@ static struct instance *read_instance(const struct lint *lint, const char *direc
 	return instance;
 }
 
+/* report_unnamed - there is nothing to look at */
+static void report_unnamed(const struct lint *lint)
+{
+	struct lint_finding finding = lint_new(LINT_POSTFIX_UNNAMED);
+
+	lint_put(finding.file, sizeof finding.file, "%s", lint->conf->filename);
+	lint_put(finding.message, sizeof finding.message, "no instance of Postfix is named");
+	lint_put(finding.fix, sizeof finding.fix, "write: postfix \"/etc/postfix\" { }");
+	lint_report(lint, &finding);
+}
+
 static char *read_types(const char *directory)
 {
 	const char *const argv[] = {"postconf", "-c", directory, "-m", NULL};
@@ -231,6 +243,8 @@ void lint_run(const struct conf *conf, lint_report_fn *report, void *arg)
 		.report = report,
 		.arg = arg};
 
+	if (conf->postfix_count == 0)
+		report_unnamed(&lint);
 	lint.instances = xcalloc(conf->postfix_count + 1, sizeof(struct instance *));
 	for (size_t i = 0; i < conf->postfix_count; i++) {
 		struct instance *instance = read_instance(&lint, conf->postfix[i].config_directory);

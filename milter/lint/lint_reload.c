@@ -1,7 +1,9 @@
 /*
  * lint_reload - was the configuration changed after Postfix has read it?
  *
- * `postfix reload` makes master(8) read both files and end its children, so qmgr(8) is as old as what master(8) knows.
+ * `postfix reload` makes master(8) read both files and end its children, so qmgr(8) is as old as what master(8)
+ * knows.  One that was started anew because it crashed hides a change; nothing makes one up.
+ *
  * The time of the inode's last change counts: unlike that of the content it cannot be set, and a copy that keeps
  * an old date is a change, too.
  */

@@ -1,6 +1,8 @@
 """failfastctl check: what Postfix's configuration refers to and cannot work, and what to change."""
+import contextlib
 import json
 import os
+import pty
 import subprocess
 import time
 
@@ -481,6 +483,34 @@ def test_every_instance_is_looked_at(site):
     scene.milter.postfix.append(second)
     Lint(scene.milter).one("transport-undefined", instance=str(second.config),
                            file=f"{second.config}/main.cf")
+
+
+def test_without_a_postfix_section_there_is_nothing_to_look_at(site):
+    milter = site.milter()
+    found = Lint(milter)
+    found.one("postfix-unnamed", severity="info", file=str(milter.conf))
+    assert found.code == 3 and found.bad() == ["daemon-silent"]
+
+
+@pytest.mark.parametrize("no_colour", [False, True])
+def test_output_to_a_terminal_has_colour_and_fits(site, no_colour):
+    scene = still(site, content_filter="gone:[127.0.0.1]:1")
+    scene.milter.write()
+    ours, theirs = pty.openpty()
+    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    with subprocess.Popen([program("failfastctl"), "-c", str(scene.milter.conf), "check"], stdout=theirs,
+                          env={**environment, **({"NO_COLOR": "1"} if no_colour else {})}) as process:
+        os.close(theirs)
+        text = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while piece := os.read(ours, 4096):
+                text += piece
+        os.close(ours)
+    assert process.returncode == 2
+    lines = text.decode("ascii").replace("\r", "").splitlines()
+    assert lines[0] == ("error    transport-undefined" if no_colour
+                        else "\033[31merror    \033[0mtransport-undefined"), lines
+    assert all(len(line) <= 80 or " " not in line.strip() for line in lines), lines
 
 
 def test_hostile_tables_do_not_break_the_output(site):
