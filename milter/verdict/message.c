@@ -74,7 +74,7 @@ struct message *message_new(const struct facts *facts)
 		return NULL;
 	}
 	message->site = site;
-	site_origin(site, facts->daemon_address, facts->daemon_port, &message->origin);
+	site_origin(site, facts->daemon_address, facts->daemon_port, facts->host, &message->origin);
 	message->policy = policy_default(classify(&message->origin, facts));
 	route_common(&message->common, &message->origin);
 	host = site_conf(site)->hostname;
@@ -153,24 +153,25 @@ static void keep(struct message *message, const struct leg *leg)
 void message_recipient(struct message *message, struct table *table, const struct facts *facts,
 	struct decision *decision)
 {
-	struct leg own;
+	struct route own;
 	struct hop_view hop;
-	bool has_own;
 
+	own.count = 0;
 	*decision = (struct decision){.action = ACTION_ACCEPT};
 	message_set_queue_id(message, facts->queue_id);
 	for (size_t i = 0; i < message->common.count; i++)
 		if (ask(message, table, &message->common.leg[i], &hop))
 			(void)consider(message, &message->common.leg[i], &hop, decision);
-	has_own = route_recipient(&own, message->site, &message->origin, facts->mailer,
-		facts->nexthop, facts->recipient != NULL ? facts->recipient : "");
-	if (has_own && decision->action != ACTION_TEMPFAIL && ask(message, table, &own, &hop))
-		(void)consider(message, &own, &hop, decision);
+	route_recipient(&own, message->site, &message->origin, facts->mailer, facts->nexthop,
+		facts->recipient != NULL ? facts->recipient : "");
+	for (size_t i = 0; i < own.count && decision->action != ACTION_TEMPFAIL; i++)
+		if (ask(message, table, &own.leg[i], &hop))
+			(void)consider(message, &own.leg[i], &hop, decision);
 	if (decision->action == ACTION_TEMPFAIL)
 		return;
-	if (has_own)
-		keep(message, &own);
-	else
+	for (size_t i = 0; i < own.count; i++)
+		keep(message, &own.leg[i]);
+	if (own.count == 0)
 		message->has_plain_recipient = true;
 }
 
