@@ -4,6 +4,7 @@
 #include "postfix/postconf.h"
 
 #include "base/run.h"
+#include "postfix/postconf_large.h"
 #include "postfix/postconf_tables.h"
 #include "base/xmem.h"
 
@@ -25,8 +26,9 @@ static bool ask(struct postconf *out, const char *option, char **text)
 void postconf_read(struct postconf *out, const char *directory)
 {
 	*out = (struct postconf){.directory = xstrdup(directory)};
-	if (ask(out, "-x", &out->main) && ask(out, "-M", &out->services) &&
-		ask(out, "-Px", &out->parameters))
+	if ((postconf_is_large(directory) && postconf_read_large(out)) ||
+		(ask(out, "-x", &out->main) && ask(out, "-M", &out->services) &&
+			ask(out, "-Px", &out->parameters)))
 		postconf_read_tables(out);
 }
 
