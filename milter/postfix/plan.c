@@ -7,12 +7,14 @@
  */
 #include "postfix/site_private.h"
 
+#include "conf/duration.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PORT_SMTP = 25, PORT_LMTP = 24, DEFAULT_ADDRESS_LIMIT = 5, PARAMETER_BYTES = 64 };
+enum { PORT_SMTP = 25, PORT_LMTP = 24, DEFAULT_ADDRESS_LIMIT = 5, PARAMETER_BYTES = 64, DEFAULT_MAX_IDLE_MS = 100000 };
 
 /* The client of a hop's server, as its parameters are looked up. */
 struct client {
@@ -194,6 +196,26 @@ bool site_base(const struct site *site, const char *hop, char name[HOP_NAME_BYTE
 	       hop_name(name, transport, "");
 }
 
+/* max_idle - as postconf(5) has it: a bare number is seconds */
+static int64_t max_idle(const struct instance *instance)
+{
+	int64_t idle_ms;
+
+	if (duration_parse(instance_parameter(instance, "max_idle"), &idle_ms))
+		return idle_ms;
+	return DEFAULT_MAX_IDLE_MS;
+}
+
+/* sharers - instances that have a service of that name */
+static unsigned sharers(const struct site *site, const char *name)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < site->instance_count; i++)
+		count += instance_transport(site->instances[i], name) != NULL;
+	return count;
+}
+
 bool site_transport_plan(const struct site *site, const char *base, char transport[HOP_NAME_BYTES],
 	struct transport_plan *plan)
 {
@@ -213,6 +235,8 @@ bool site_transport_plan(const struct site *site, const char *base, char transpo
 		.mail_owner = instance_parameter(client.instance, "mail_owner"),
 		.bind4 = "",
 		.bind6 = "",
+		.instances = sharers(site, name),
+		.max_idle_ms = max_idle(client.instance),
 	};
 	if (client.service == NULL || transport_protocol(client.service, name) == PROTOCOL_NONE)
 		return true;

@@ -134,6 +134,8 @@ struct transport_plan {
 	const char *mail_owner;
 	const char *bind4, *bind6; /* smtp_bind_address, smtp_bind_address6; "" when not set */
 	bool is_bind_enforced;	   /* smtp_bind_address_enforce */
+	unsigned instances;	   /* that have a service of that name */
+	int64_t max_idle_ms;	   /* how long an agent stays that was asked once */
 };
 
 /* site_base - the name of the hop that stands for the transport of a hop alone, "TRANSPORT:"; false when the hop has
