@@ -74,7 +74,8 @@ static const char *name_of(const char *line)
 	return strncmp(path, folder, sizeof folder - 1) == 0 ? slash + 1 : NULL;
 }
 
-void listening_take(struct listening *listening, char *text)
+/* take - the names in a text as /proc/net/unix has it */
+static void take(struct listening *listening, char *text)
 {
 	char *rest = NULL;
 
@@ -111,7 +112,7 @@ static void read_again(struct listening *listening)
 	} while (got > 0);
 	fclose(fp);
 	listening->text[used] = '\0';
-	listening_take(listening, listening->text);
+	take(listening, listening->text);
 }
 
 unsigned listening_count(struct listening *listening, const char *name, int64_t now_ms)

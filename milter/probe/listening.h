@@ -19,7 +19,4 @@ void listening_free(struct listening *listening);
  * The list is read again when it is older than a second. */
 unsigned listening_count(struct listening *listening, const char *name, int64_t now_ms);
 
-/* listening_take - the names in a text as /proc/net/unix has it, which is overwritten; for tests */
-void listening_take(struct listening *listening, char *text);
-
 #endif

@@ -209,7 +209,11 @@ static bool begin(struct transport_check *check, const struct transport_plan *pl
 
 void transport_check_glance(struct transport_check *check, const struct transport_plan *plan)
 {
-	if (begin(check, plan))
+	if (!begin(check, plan))
+		return;
+	if (check->is_parked)
+		judge_silence(check);
+	else
 		conclude(check, REASON_NONE, false, "%s", "");
 }
 

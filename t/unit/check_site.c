@@ -28,6 +28,7 @@ static const char main_cf[] = "myhostname = mx.example.com\n"
 			      "inet_protocols = ipv4\n"
 			      "inet_interfaces = all\n"
 			      "smtp_mx_address_limit = 5\n"
+			      "max_idle = 90\n"
 			      "smtp_tls_wrappermode = no\n"
 			      "mynetworks = 127.0.0.0/8, !192.0.2.7 192.0.2.0/24 [2001:db8::]/32 hash:/x\n";
 static const char master_cf[] = "smtp inet n - y - 1 postscreen\n"
@@ -305,6 +306,8 @@ START_TEST(a_transport_is_shared_by_the_hops_that_use_it)
 	ck_assert_str_eq(plan.command, "smtp");
 	ck_assert_str_eq(plan.bind4, "192.0.2.9");
 	ck_assert_str_eq(plan.directory, "/etc/postfix");
+	ck_assert_uint_eq(plan.instances, 1);
+	ck_assert_int_eq(plan.max_idle_ms, 90000);
 	/* One that master.cf does not have is looked at all the same: that is its fault. */
 	ck_assert(site_transport_plan(site, "plesk-192.0.2.10-:", transport, &plan));
 	ck_assert_str_eq(plan.command, "");
