@@ -37,6 +37,7 @@ struct listener {
 	bool is_reentry;	     /* a content filter hands its mail back here */
 	const char *content_filter;  /* "" when there is none */
 	const char *proxy_filter;    /* smtpd_proxy_filter, "" when there is none */
+	const char *host_name;	     /* myhostname */
 	struct networks *networks;   /* mynetworks of its own, NULL: those of main.cf */
 };
 

@@ -68,6 +68,7 @@ static bool describe(const struct instance *instance, const struct service *serv
 		service_parameter(instance, listener->smtpd, "content_filter", NULL);
 	listener->proxy_filter =
 		service_parameter(instance, listener->smtpd, "smtpd_proxy_filter", NULL);
+	listener->host_name = service_parameter(instance, listener->smtpd, "myhostname", NULL);
 	networks = service_parameter(instance, listener->smtpd, "mynetworks", &has_networks);
 	if (has_networks)
 		listener->networks = networks_new(instance, "mynetworks", networks);

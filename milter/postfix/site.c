@@ -84,18 +84,34 @@ const struct conf *site_conf(const struct site *site)
 	return site->conf;
 }
 
-/* is_candidate - Postfix tells its myhostname; false: it is another one's */
-static bool is_candidate(const struct instance *instance, const char *host)
+/* is_called - Postfix tells its myhostname; false: it is another one's */
+static bool is_called(const char *host_name, const char *host)
 {
-	return host == NULL || strcasecmp(instance_parameter(instance, "myhostname"), host) == 0;
+	return host == NULL || strcasecmp(host_name, host) == 0;
 }
 
-/* known_host - host, or NULL when no instance is called so */
+/* is_candidate - the same for an instance as a whole */
+static bool is_candidate(const struct instance *instance, const char *host)
+{
+	return is_called(instance_parameter(instance, "myhostname"), host);
+}
+
+/* known_host - host if it tells instances apart: there are several, and something is called so; else NULL */
 static const char *known_host(const struct site *site, const char *host)
 {
-	for (size_t i = 0; i < site->instance_count; i++)
+	const struct listener *listeners;
+	size_t count;
+
+	if (site->instance_count < 2)
+		return NULL;
+	for (size_t i = 0; i < site->instance_count; i++) {
 		if (is_candidate(site->instances[i], host))
 			return host;
+		listeners = instance_listeners(site->instances[i], &count);
+		for (size_t l = 0; l < count; l++)
+			if (is_called(listeners[l].host_name, host))
+				return host;
+	}
 	return NULL;
 }
 
@@ -139,7 +155,7 @@ static bool take_best_listener(const struct site *site, const char *address, con
 		const struct listener *found =
 			instance_listener(site->instances[i], address, port, &fit);
 
-		if (found == NULL || fit < best_fit || !is_candidate(site->instances[i], host))
+		if (found == NULL || fit < best_fit || !is_called(found->host_name, host))
 			continue;
 		is_clear = fit > best_fit;
 		best_fit = fit;

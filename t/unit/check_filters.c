@@ -203,9 +203,10 @@ static const char out_main[] = "myhostname = out.example.com\nmulti_instance_nam
 			       "content_filter = smtp-amavis:[127.0.0.1]:10024\nrelayhost = \n"
 			       "default_transport = smtp\nsmtp_helo_name = out.example.com\n";
 static const char out_master[] = "smtp inet n - y - - smtpd\n127.0.0.1:10030 inet n - y - - smtpd\n"
-				 "submission inet n - y - - smtpd\npickup unix n - y 60 1 pickup\n"
-				 "smtp unix - - y - - smtp\nsmtp-amavis unix - - y - - smtp\n";
+				 "submission inet n - y - - smtpd\n192.0.2.2:2525 inet n - y - - smtpd\n"
+				 "pickup unix n - y 60 1 pickup\nsmtp unix - - y - - smtp\nsmtp-amavis unix - - y - - smtp\n";
 static const char out_options[] = "127.0.0.1:10030/inet/smtpd_proxy_filter = unix:proxy.sock\n"
+				  "192.0.2.2:2525/inet/myhostname = in.example.com\n"
 				  "smtp/unix/smtp_bind_address = 192.0.2.2\n";
 
 static void open_two(const char *second_main)
@@ -241,6 +242,9 @@ START_TEST(the_name_of_the_host_tells_instances_apart)
 	site_origin(site, "198.51.100.1", "25", "OTHER.example.com", &origin);
 	ck_assert_ptr_null(origin.instance);
 	must_meet(&origin, "");
+	/* A listener can have a name of its own. */
+	site_origin(site, "192.0.2.2", "2525", "in.example.com", &origin);
+	ck_assert_str_eq(instance_directory(origin.instance), "/etc/postfix-out");
 	/* Mail of sendmail(1) has no port. */
 	site_origin(site, "127.0.0.1", "0", "out.example.com", &origin);
 	ck_assert(origin.is_local);
