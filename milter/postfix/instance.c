@@ -104,10 +104,10 @@ static int by_line(const void *a, const void *b)
 /* index_services - there may be thousands, and mail looks them up */
 static void index_services(struct instance *instance)
 {
-	instance->by_name = xcalloc(instance->service_count + 1, sizeof *instance->by_name);
+	instance->by_name = xcalloc(instance->service_count + 1, sizeof(struct service *));
 	for (size_t i = 0; i < instance->service_count; i++)
 		instance->by_name[i] = &instance->services[i];
-	qsort(instance->by_name, instance->service_count, sizeof *instance->by_name, by_line);
+	qsort(instance->by_name, instance->service_count, sizeof(struct service *), by_line);
 	for (size_t i = 0; i < instance->service_count; i++)
 		if (i == 0 || by_name_and_type(&instance->by_name[i - 1], &instance->by_name[i]) != 0)
 			instance->by_name[instance->by_name_count++] = instance->by_name[i];
@@ -172,7 +172,7 @@ const struct service *instance_service(const struct instance *instance, const ch
 {
 	const struct service wanted = {.name = name, .type = type}, *key = &wanted;
 	const struct service *const *found = bsearch(&key, instance->by_name,
-		instance->by_name_count, sizeof *instance->by_name, by_name_and_type);
+		instance->by_name_count, sizeof(struct service *), by_name_and_type);
 
 	return found != NULL ? *found : NULL;
 }
