@@ -125,9 +125,8 @@ static json_t *describe(const struct explain *explain, const struct rewrite_rout
 	struct route route;
 
 	route_common(&route, &explain->origin);
-	if (route_recipient(&route.leg[route.count], explain->site, &explain->origin,
-		    found->transport, found->nexthop, found->recipient))
-		route.count++;
+	route_recipient(&route, explain->site, &explain->origin, found->transport, found->nexthop,
+		found->recipient);
 	for (size_t i = 0; i < route.count; i++) {
 		json_t *hop;
 
@@ -184,7 +183,7 @@ static void on_failure(evutil_socket_t fd, short what, void *arg)
 static bool find_origin(struct explain *explain, const struct explain_question *question)
 {
 	if (question->daemon_port != NULL)
-		site_origin(explain->site, question->daemon_address, question->daemon_port,
+		site_origin(explain->site, question->daemon_address, question->daemon_port, NULL,
 			&explain->origin);
 	else
 		site_first_origin(explain->site, &explain->origin);

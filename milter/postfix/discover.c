@@ -11,6 +11,7 @@
 #include <string.h>
 
 struct walk {
+	const struct site *site;
 	void (*fn)(void *arg, const char *name, enum hop_role role);
 	void *arg;
 };
@@ -36,12 +37,21 @@ bool transport_parameter_is_used(
 	return parameter->needs == NULL || *instance_parameter(instance, parameter->needs) != '\0';
 }
 
-static void add_filter(const struct walk *walk, const char *value, enum hop_role role)
+static void add_chain(const struct walk *walk, const struct chain *chain)
 {
-	char name[HOP_NAME_BYTES];
+	for (size_t i = 0; i < chain->count; i++)
+		walk->fn(walk->arg, chain->leg[i].name, chain->leg[i].role);
+}
 
-	if (*value != '\0' && site_filter_hop(value, name))
-		walk->fn(walk->arg, name, role);
+/* add_name - a hop as our own configuration spells it */
+static void add_name(const struct walk *walk, const char *hop)
+{
+	char transport[HOP_NAME_BYTES], name[HOP_NAME_BYTES];
+	const char *nexthop;
+
+	if (hop_split(hop, transport, sizeof transport, &nexthop) &&
+		hop_name(name, transport, nexthop))
+		walk->fn(walk->arg, name, ROLE_TRANSPORT);
 }
 
 /* add_pair - a transport and a nexthop as a route has them */
@@ -58,7 +68,7 @@ static void add_pair(const struct walk *walk, const struct instance *instance, c
 		nexthop = "";
 	if (*nexthop != '\0' && strcmp(nexthop, instance_parameter(instance, "relayhost")) == 0)
 		role = ROLE_RELAYHOST;
-	if (hop_name(name, transport, nexthop))
+	if (site_hop_name(walk->site, instance, transport, nexthop, name))
 		walk->fn(walk->arg, name, role);
 }
 
@@ -122,36 +132,32 @@ static void add_tables(const struct walk *walk, const struct instance *instance)
 	}
 }
 
-static void add_listeners(const struct walk *walk, const struct instance *instance)
+/* add_filters - of all mail that comes in */
+static void add_filters(const struct walk *walk, size_t number)
 {
+	const struct filters *filters = &walk->site->filters[number];
 	size_t count;
-	const struct listener *listeners = instance_listeners(instance, &count);
-	char name[HOP_NAME_BYTES];
 
-	for (size_t i = 0; i < count; i++) {
-		add_filter(walk, listeners[i].content_filter, ROLE_CONTENT_FILTER);
-		if (site_proxy_hop(listeners[i].proxy_filter, name))
-			walk->fn(walk->arg, name, ROLE_PROXY_FILTER);
-	}
+	(void)instance_listeners(walk->site->instances[number], &count);
+	for (size_t i = 0; i < count; i++)
+		add_chain(walk, filters->listener[i]);
+	add_chain(walk, filters->pickup);
 }
 
 void site_each_hop(const struct site *site,
 	void (*fn)(void *arg, const char *name, enum hop_role role), void *arg)
 {
-	const struct walk walk = {fn, arg};
-	struct origin local;
+	const struct walk walk = {site, fn, arg};
 
 	for (size_t i = 0; i < site->instance_count; i++) {
 		const struct instance *instance = site->instances[i];
 
-		add_listeners(&walk, instance);
+		add_filters(&walk, i);
 		add_tables(&walk, instance);
 		add_parameters(&walk, instance);
 	}
-	site_origin(site, NULL, NULL, &local);
-	add_filter(&walk, local.content_filter, ROLE_CONTENT_FILTER);
-	add_filter(&walk, site->conf->content_filter, ROLE_CONTENT_FILTER);
+	add_chain(&walk, site->unseen);
 	for (size_t i = 0; i < site->conf->hop_count; i++)
 		if (site->conf->hop[i].is_literal)
-			add_filter(&walk, site->conf->hop[i].pattern, ROLE_TRANSPORT);
+			add_name(&walk, site->conf->hop[i].pattern);
 }

@@ -83,6 +83,37 @@ static void add_services(struct instance *instance, char *text)
 	}
 }
 
+static int by_name_and_type(const void *a, const void *b)
+{
+	const struct service *one = *(const struct service *const *)a;
+	const struct service *other = *(const struct service *const *)b;
+	int order = strcmp(one->name, other->name);
+
+	return order != 0 ? order : strcmp(one->type, other->type);
+}
+
+/* by_line - of services of the same name, the first of master.cf goes first */
+static int by_line(const void *a, const void *b)
+{
+	const struct service *one = *(const struct service *const *)a;
+	const struct service *other = *(const struct service *const *)b;
+	int order = by_name_and_type(a, b);
+
+	return order != 0 ? order : (one > other) - (one < other);
+}
+
+/* index_services - there may be thousands, and mail looks them up */
+static void index_services(struct instance *instance)
+{
+	instance->by_name = xcalloc(instance->service_count + 1, sizeof(struct service *));
+	for (size_t i = 0; i < instance->service_count; i++)
+		instance->by_name[i] = &instance->services[i];
+	qsort(instance->by_name, instance->service_count, sizeof(struct service *), by_line);
+	for (size_t i = 0; i < instance->service_count; i++)
+		if (i == 0 || by_name_and_type(&instance->by_name[i - 1], &instance->by_name[i]) != 0)
+			instance->by_name[instance->by_name_count++] = instance->by_name[i];
+}
+
 struct instance *instance_new(const struct postconf *postconf)
 {
 	struct instance *instance;
@@ -97,9 +128,11 @@ struct instance *instance_new(const struct postconf *postconf)
 	instance->hops = xstrdup(postconf->hops != NULL ? postconf->hops : "");
 	add_parameters(&instance->main, instance->text[0]);
 	add_services(instance, instance->text[1]);
+	index_services(instance);
 	add_parameters(&instance->overrides, instance->text[2]);
+	instance->networks = networks_new(
+		instance, "mynetworks", instance_parameter(instance, "mynetworks"));
 	listeners_build(instance);
-	instance->networks = networks_new(instance, instance_parameter(instance, "mynetworks"));
 	return instance;
 }
 
@@ -113,10 +146,12 @@ void instance_free(struct instance *instance)
 		free(instance->text[i]);
 	free(instance->hops);
 	free(instance->services);
+	free(instance->by_name);
 	for (size_t i = 0; i < instance->listener_count; i++)
 		free(instance->listeners[i].networks);
 	free(instance->listeners);
 	free(instance->networks);
+	free(instance->interfaces);
 	free(instance->directory);
 	free(instance);
 }
@@ -161,11 +196,11 @@ void instance_each_parameter(const struct instance *instance,
 const struct service *instance_service(const struct instance *instance, const char *name,
 	const char *type)
 {
-	for (size_t i = 0; i < instance->service_count; i++)
-		if (strcmp(instance->services[i].name, name) == 0 &&
-			strcmp(instance->services[i].type, type) == 0)
-			return &instance->services[i];
-	return NULL;
+	const struct service wanted = {.name = name, .type = type}, *key = &wanted;
+	const struct service *const *found = bsearch(&key, instance->by_name,
+		instance->by_name_count, sizeof(struct service *), by_name_and_type);
+
+	return found != NULL ? *found : NULL;
 }
 
 const char *instance_hops(const struct instance *instance)

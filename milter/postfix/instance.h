@@ -30,12 +30,15 @@ struct listener {
 	const struct service *service;
 	const struct service *smtpd; /* the same, or "smtpd pass" behind postscreen(8) */
 	struct cidr address;	     /* valid unless is_wildcard */
-	bool is_wildcard;	     /* any address, or a host name, in master.cf */
+	bool is_wildcard;	     /* any address, or a host name, or none, in master.cf */
+	bool is_without_host;	     /* a port alone: listens on inet_interfaces */
 	bool is_localhost;	     /* "localhost": every address of the loopback interface */
+	bool is_loopback;	     /* only this host reaches it */
 	uint16_t port;		     /* host byte order */
 	bool is_reentry;	     /* a content filter hands its mail back here */
 	const char *content_filter;  /* "" when there is none */
 	const char *proxy_filter;    /* smtpd_proxy_filter, "" when there is none */
+	const char *host_name;	     /* myhostname */
 	struct networks *networks;   /* mynetworks of its own, NULL: those of main.cf */
 };
 
@@ -81,9 +84,23 @@ const struct listener *instance_listeners(const struct instance *instance, size_
 /* instance_hops - what look-up tables name, "TRANSPORT TAB NEXTHOP" lines */
 const char *instance_hops(const struct instance *instance);
 
-/* instance_listener - the one that a client reached at {daemon_addr} and {daemon_port}; NULL: none */
+/* How well a listener fits an address; a better one is greater. */
+enum listener_fit {
+	FIT_NONE,
+	FIT_PORT,      /* by its port alone: as far as we can tell it does not listen on that address */
+	FIT_ANY,       /* it listens on any address, or on those of names that are not looked up */
+	FIT_INTERFACE, /* inet_interfaces has the address */
+	FIT_ADDRESS,   /* master.cf has the address */
+};
+
+/* instance_listener - the one that a client reached at {daemon_addr} and {daemon_port}; NULL: none.  *fit (may be
+ * NULL) says how sure that is. */
 const struct listener *instance_listener(const struct instance *instance, const char *address,
-	const char *port);
+	const char *port, enum listener_fit *fit);
+
+/* instance_listener_at - the same; where is NULL when the address is not known, port in host byte order */
+const struct listener *instance_listener_at(const struct instance *instance,
+	const struct cidr *where, uint16_t port, enum listener_fit *fit);
 
 /* instance_in_mynetworks - is the client's address in mynetworks, as the listener (may be NULL) sees them?
  * Tables and files in mynetworks are not consulted. */

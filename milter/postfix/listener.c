@@ -17,6 +17,7 @@ static bool parse_place(struct listener *listener, const char *name)
 	char *host;
 
 	listener->is_wildcard = true;
+	listener->is_without_host = colon == NULL;
 	if (hop_parse_port(colon != NULL ? colon + 1 : name, &listener->port) != NULL)
 		return false;
 	if (colon != NULL) {
@@ -30,20 +31,21 @@ static bool parse_place(struct listener *listener, const char *name)
 	return true;
 }
 
+static bool is_loopback(const struct instance *instance, const struct listener *listener)
+{
+	if (listener->is_wildcard)
+		return strcmp(instance_parameter(instance, "inet_interfaces"), "loopback-only") == 0;
+	return listener->is_localhost || cidr_is_loopback(&listener->address);
+}
+
 /* is_reentry - content_filter explicitly empty, on an address that only this host reaches */
 static bool is_reentry(const struct instance *instance, const struct listener *listener)
 {
 	bool is_override;
 	const char *filter =
 		service_parameter(instance, listener->smtpd, "content_filter", &is_override);
-	bool is_loopback = listener->is_localhost;
 
-	if (listener->is_wildcard)
-		is_loopback =
-			strcmp(instance_parameter(instance, "inet_interfaces"), "loopback-only") == 0;
-	else if (!listener->is_localhost)
-		is_loopback = cidr_is_loopback(&listener->address);
-	return is_override && *filter == '\0' && is_loopback;
+	return is_override && *filter == '\0' && listener->is_loopback;
 }
 
 /* describe - fill in a listener; false when mail does not come in here by SMTP */
@@ -66,15 +68,31 @@ static bool describe(const struct instance *instance, const struct service *serv
 		service_parameter(instance, listener->smtpd, "content_filter", NULL);
 	listener->proxy_filter =
 		service_parameter(instance, listener->smtpd, "smtpd_proxy_filter", NULL);
+	listener->host_name = service_parameter(instance, listener->smtpd, "myhostname", NULL);
 	networks = service_parameter(instance, listener->smtpd, "mynetworks", &has_networks);
 	if (has_networks)
-		listener->networks = networks_new(instance, networks);
+		listener->networks = networks_new(instance, "mynetworks", networks);
+	listener->is_loopback = is_loopback(instance, listener);
 	listener->is_reentry = is_reentry(instance, listener);
 	return true;
 }
 
+/* read_interfaces - the addresses of listeners that name none */
+static void read_interfaces(struct instance *instance)
+{
+	const char *value = instance_parameter(instance, "inet_interfaces");
+
+	instance->interfaces = networks_new(instance, "inet_interfaces", value);
+	instance->is_on_all = *value == '\0' || strcmp(value, "all") == 0;
+	instance->is_on_loopback =
+		strcmp(value, "loopback-only") == 0 || strstr(value, "localhost") != NULL;
+	if (strcmp(value, "loopback-only") == 0 || strcmp(value, "localhost") == 0)
+		instance->interfaces->has_others = false;
+}
+
 void listeners_build(struct instance *instance)
 {
+	read_interfaces(instance);
 	instance->listeners = xcalloc(instance->service_count + 1, sizeof *instance->listeners);
 	for (size_t i = 0; i < instance->service_count; i++)
 		if (describe(instance, &instance->services[i],
@@ -88,32 +106,71 @@ const struct listener *instance_listeners(const struct instance *instance, size_
 	return instance->listeners;
 }
 
-const struct listener *instance_listener(const struct instance *instance, const char *address,
-	const char *port)
+/* fit_interfaces - of a listener that is on inet_interfaces */
+static enum listener_fit fit_interfaces(const struct instance *instance, const struct cidr *where)
+{
+	if (instance->is_on_all)
+		return FIT_ANY;
+	if (instance->is_on_loopback && cidr_is_loopback(where))
+		return FIT_INTERFACE;
+	for (size_t i = 0; i < instance->interfaces->count; i++)
+		if (cidr_contains(&instance->interfaces->element[i].network, where))
+			return FIT_INTERFACE;
+	/* A name may stand for it.  A connection that was forwarded to us can have any address. */
+	return instance->interfaces->has_others ? FIT_ANY : FIT_PORT;
+}
+
+static enum listener_fit fit_of(const struct instance *instance, const struct listener *listener,
+	const struct cidr *where)
+{
+	if (listener->is_wildcard) {
+		if (where == NULL)
+			return FIT_PORT;
+		return listener->is_without_host ? fit_interfaces(instance, where) : FIT_ANY;
+	}
+	if (where != NULL && (listener->is_localhost ? cidr_is_loopback(where)
+						     : cidr_contains(&listener->address, where)))
+		return FIT_ADDRESS;
+	return FIT_NONE;
+}
+
+const struct listener *instance_listener_at(const struct instance *instance,
+	const struct cidr *where, uint16_t port, enum listener_fit *fit)
 {
 	const struct listener *found = NULL;
-	struct cidr where;
-	bool has_address = cidr_parse(address, &where);
-	uint16_t number = 0;
 
-	if (hop_parse_port(port, &number) != NULL)
-		return NULL;
+	*fit = FIT_NONE;
 	for (size_t i = 0; i < instance->listener_count; i++) {
 		const struct listener *listener = &instance->listeners[i];
+		enum listener_fit its = FIT_NONE;
 
-		if (listener->port != number)
-			continue;
-		if (listener->is_wildcard)
-			found = found != NULL ? found : listener;
-		else if (has_address && (listener->is_localhost
-						? cidr_is_loopback(&where)
-						: cidr_contains(&listener->address, &where)))
-			return listener;
+		if (listener->port == port)
+			its = fit_of(instance, listener, where);
+		if (its > *fit) {
+			*fit = its;
+			found = listener;
+		}
 	}
 	return found;
 }
 
-struct networks *networks_new(const struct instance *instance, const char *value)
+const struct listener *instance_listener(const struct instance *instance, const char *address,
+	const char *port, enum listener_fit *fit)
+{
+	enum listener_fit ignored;
+	struct cidr where;
+	uint16_t number = 0;
+
+	if (fit == NULL)
+		fit = &ignored;
+	*fit = FIT_NONE;
+	if (hop_parse_port(port, &number) != NULL)
+		return NULL;
+	return instance_listener_at(instance, cidr_parse(address, &where) ? &where : NULL, number, fit);
+}
+
+struct networks *networks_new(const struct instance *instance, const char *parameter,
+	const char *value)
 {
 	static const char separators[] = ", \t";
 	char *copy = xstrdup(value), *rest = NULL;
@@ -126,10 +183,12 @@ struct networks *networks_new(const struct instance *instance, const char *value
 
 		/* Leaving out what is a file or a table only makes the reply to such a client briefer. */
 		networks->element[networks->count].is_excluded = is_excluded;
-		if (cidr_parse(cp + is_excluded, &networks->element[networks->count].network))
+		if (cidr_parse(cp + is_excluded, &networks->element[networks->count].network)) {
 			networks->count++;
-		else
-			log_debug("%s: mynetworks: \"%s\" is not consulted", instance->directory, cp);
+			continue;
+		}
+		networks->has_others = true;
+		log_debug("%s: %s: \"%s\" is not consulted", instance->directory, parameter, cp);
 	}
 	free(copy);
 	return networks;

@@ -7,12 +7,14 @@
  */
 #include "postfix/site_private.h"
 
+#include "conf/duration.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PORT_SMTP = 25, PORT_LMTP = 24, DEFAULT_ADDRESS_LIMIT = 5, PARAMETER_BYTES = 64 };
+enum { PORT_SMTP = 25, PORT_LMTP = 24, DEFAULT_ADDRESS_LIMIT = 5, PARAMETER_BYTES = 64, DEFAULT_MAX_IDLE_MS = 100000 };
 
 /* The client of a hop's server, as its parameters are looked up. */
 struct client {
@@ -142,12 +144,12 @@ static enum hop_protocol find_client(const struct site *site, const char *transp
 	enum hop_protocol protocol;
 
 	*client = (struct client){.prefix = "smtp"};
+	transport = site_transport(site, transport, &client->instance, &client->service);
 	if (strcmp(transport, PROXY_TRANSPORT) == 0) {
 		client->is_smtpd = true;
-		client->instance = site->instance_count > 0 ? site->instances[0] : NULL;
+		client->service = NULL;
 		return PROTOCOL_SMTP;
 	}
-	client->service = site_transport(site, transport, &client->instance);
 	if (client->service == NULL && site->instance_count > 0)
 		return PROTOCOL_NONE;
 	protocol = transport_protocol(client->service, transport);
@@ -185,35 +187,58 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 bool site_base(const struct site *site, const char *hop, char name[HOP_NAME_BYTES])
 {
 	char transport[HOP_NAME_BYTES];
+	const struct instance *instance;
+	const struct service *service;
 	const char *nexthop;
 
 	return site->instance_count > 0 && hop_split(hop, transport, sizeof transport, &nexthop) &&
-	       strcmp(transport, PROXY_TRANSPORT) != 0 && hop_name(name, transport, "");
+	       strcmp(site_transport(site, transport, &instance, &service), PROXY_TRANSPORT) != 0 &&
+	       hop_name(name, transport, "");
+}
+
+/* max_idle - as postconf(5) has it: a bare number is seconds */
+static int64_t max_idle(const struct instance *instance)
+{
+	int64_t idle_ms;
+
+	if (duration_parse(instance_parameter(instance, "max_idle"), &idle_ms))
+		return idle_ms;
+	return DEFAULT_MAX_IDLE_MS;
+}
+
+/* sharers - instances that have a service of that name */
+static unsigned sharers(const struct site *site, const char *name)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < site->instance_count; i++)
+		count += instance_transport(site->instances[i], name) != NULL;
+	return count;
 }
 
 bool site_transport_plan(const struct site *site, const char *base, char transport[HOP_NAME_BYTES],
 	struct transport_plan *plan)
 {
 	struct client client = {.prefix = "smtp"};
-	const char *nexthop;
+	const char *nexthop, *name;
 
 	if (site->instance_count == 0 || !hop_split(base, transport, HOP_NAME_BYTES, &nexthop))
 		return false;
-	client.service = site_transport(site, transport, &client.instance);
-	if (client.service == NULL)
-		client.instance = site->instances[0];
-	else if (!service_is_agent(client.service))
+	name = site_transport(site, transport, &client.instance, &client.service);
+	if (client.service != NULL && !service_is_agent(client.service))
 		return false;
 	*plan = (struct transport_plan){
-		.name = transport,
+		.name = name,
 		.directory = instance_directory(client.instance),
 		.command = client.service != NULL ? client.service->command : "",
 		.arguments = client.service != NULL ? client.service->arguments : "",
 		.mail_owner = instance_parameter(client.instance, "mail_owner"),
 		.bind4 = "",
 		.bind6 = "",
+		.instances = sharers(site, name),
+		.max_idle_ms = max_idle(client.instance),
 	};
-	if (transport_protocol(client.service, transport) == PROTOCOL_NONE || client.service == NULL)
+	if (client.service == NULL || transport_protocol(client.service, name) == PROTOCOL_NONE)
 		return true;
 	if (strcmp(client.service->command, "lmtp") == 0)
 		client.prefix = "lmtp";

@@ -4,6 +4,7 @@
 #include "postfix/postconf.h"
 
 #include "base/run.h"
+#include "postfix/postconf_large.h"
 #include "postfix/postconf_tables.h"
 #include "base/xmem.h"
 
@@ -26,6 +27,8 @@ static bool ask(struct postconf *out, const char *option, char **text)
 static bool ask_all(struct postconf *out, const char *directory)
 {
 	*out = (struct postconf){.directory = xstrdup(directory)};
+	if (postconf_is_large(directory) && postconf_read_large(out))
+		return true;
 	return ask(out, "-x", &out->main) && ask(out, "-M", &out->services) &&
 	       ask(out, "-Px", &out->parameters);
 }

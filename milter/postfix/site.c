@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 static pthread_mutex_t current_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -32,6 +33,8 @@ struct site *site_new(struct conf *conf, const struct postconf *postconfs, size_
 		else
 			log_errx("%s", postconfs[i].error);
 	}
+	naming_build(site);
+	filters_build(site);
 	return site;
 }
 
@@ -45,6 +48,8 @@ void site_unref(struct site *site)
 {
 	if (site == NULL || atomic_fetch_sub(&site->references, 1) != 1)
 		return;
+	filters_free(site);
+	naming_free(site);
 	for (size_t i = 0; i < site->instance_count; i++)
 		instance_free(site->instances[i]);
 	free(site->instances);
@@ -56,6 +61,8 @@ void site_publish(struct site *site)
 {
 	struct site *old;
 
+	if (site != NULL)
+		filters_report(site);
 	pthread_mutex_lock(&current_lock);
 	old = current;
 	current = site;
@@ -78,76 +85,115 @@ const struct conf *site_conf(const struct site *site)
 	return site->conf;
 }
 
-/* find_pickup - the service that takes the mail of sendmail(1) in; a fifo where master.cf is old enough */
-static const struct service *find_pickup(const struct instance *instance)
+/* is_called - Postfix tells its myhostname; false: it is another one's */
+static bool is_called(const char *host_name, const char *host)
 {
-	static const struct service usual = {"pickup", "unix", "pickup", "", "-"};
-	const struct service *fifo = instance_service(instance, "pickup", "fifo");
-
-	return fifo != NULL ? fifo : &usual;
+	return host == NULL || strcasecmp(host_name, host) == 0;
 }
 
-/* local_instance - whose cleanup(8) asks us: of those that do, the one of that name; NULL when it is not sure */
-static const struct instance *local_instance(const struct site *site, const char *host)
+/* is_candidate - the same for an instance as a whole */
+static bool is_candidate(const struct instance *instance, const char *host)
+{
+	return is_called(instance_parameter(instance, "myhostname"), host);
+}
+
+/* known_host - host if it tells instances apart: there are several, and something is called so; else NULL */
+static const char *known_host(const struct site *site, const char *host)
+{
+	const struct listener *listeners;
+	size_t count;
+
+	if (site->instance_count < 2)
+		return NULL;
+	for (size_t i = 0; i < site->instance_count; i++) {
+		if (is_candidate(site->instances[i], host))
+			return host;
+		listeners = instance_listeners(site->instances[i], &count);
+		for (size_t l = 0; l < count; l++)
+			if (is_called(listeners[l].host_name, host))
+				return host;
+	}
+	return NULL;
+}
+
+/* is_asking - its cleanup(8) has us look at mail of sendmail(1) */
+static bool is_asking(const struct instance *instance)
 {
 	static const struct service cleanup = {"cleanup", "unix", "cleanup", "", "-"};
-	const struct instance *found = NULL;
 
-	if (site->instance_count == 1)
-		return site->instances[0];
-	for (size_t i = 0; i < site->instance_count; i++) {
-		const struct instance *instance = site->instances[i];
-
-		if (*service_parameter(instance, &cleanup, "non_smtpd_milters", NULL) == '\0' ||
-			(host != NULL && strcmp(instance_parameter(instance, "myhostname"), host) != 0))
-			continue;
-		if (found != NULL)
-			return NULL;
-		found = instance;
-	}
-	return found;
+	return *service_parameter(instance, &cleanup, "non_smtpd_milters", NULL) != '\0';
 }
 
-void site_local_origin(const struct site *site, const char *host, struct origin *out)
+/* only_candidate - false when there is none or more than one */
+static bool only_candidate(const struct site *site, const char *host, bool is_local, size_t *number)
 {
-	*out = (struct origin){.content_filter = site->conf->content_filter,
-		.proxy_filter = "",
-		.is_local = true,
-		.instance = local_instance(site, host)};
-	if (out->instance != NULL)
-		out->content_filter = service_parameter(
-			out->instance, find_pickup(out->instance), "content_filter", NULL);
+	size_t count = 0;
+
+	for (size_t i = 0; i < site->instance_count; i++)
+		if (site->instance_count == 1 ||
+			(is_candidate(site->instances[i], host) &&
+				(!is_local || is_asking(site->instances[i])))) {
+			*number = i;
+			count++;
+		}
+	return count == 1;
 }
 
-static void take_listener(struct origin *out, const struct listener *listener)
+static void take_listener(const struct site *site, size_t number, const struct listener *listener,
+	struct origin *out)
 {
+	const struct filters *filters = &site->filters[number];
+	size_t count;
+	size_t index =
+		(size_t)(listener - instance_listeners(site->instances[number], &count));
+
+	out->instance = site->instances[number];
 	out->listener = listener;
-	out->content_filter = listener->content_filter;
-	out->proxy_filter = listener->proxy_filter;
-	out->is_reentry = listener->is_reentry;
+	out->filters = filters->listener[index];
+	out->is_reentry = listener->is_reentry || filters->is_handed[index];
+}
+
+/* take_best_listener - false when none fits; one of several that fit equally well is none */
+static bool take_best_listener(const struct site *site, const char *address, const char *port,
+	const char *host, struct origin *out)
+{
+	const struct listener *best = NULL;
+	enum listener_fit best_fit = FIT_NONE, fit;
+	bool is_clear = false;
+	size_t number = 0;
+
+	for (size_t i = 0; i < site->instance_count; i++) {
+		const struct listener *found =
+			instance_listener(site->instances[i], address, port, &fit);
+
+		if (found == NULL || fit < best_fit || !is_called(found->host_name, host))
+			continue;
+		is_clear = fit > best_fit;
+		best_fit = fit;
+		best = found;
+		number = i;
+	}
+	if (is_clear)
+		take_listener(site, number, best, out);
+	return best != NULL;
 }
 
 void site_origin(const struct site *site, const char *daemon_address, const char *daemon_port,
-	struct origin *out)
+	const char *host, struct origin *out)
 {
-	*out = (struct origin){.content_filter = site->conf->content_filter, .proxy_filter = ""};
-	if (daemon_port == NULL || strcmp(daemon_port, "0") == 0) {
-		site_local_origin(site, NULL, out);
+	bool is_local = daemon_port == NULL || strcmp(daemon_port, "0") == 0;
+	size_t number;
+
+	*out = (struct origin){.filters = site->unseen, .is_local = is_local};
+	host = known_host(site, host);
+	if (!is_local && take_best_listener(site, daemon_address != NULL ? daemon_address : "",
+				 daemon_port, host, out))
 		return;
-	}
-	for (size_t i = 0; i < site->instance_count && out->listener == NULL; i++) {
-		out->listener = instance_listener(site->instances[i],
-			daemon_address != NULL ? daemon_address : "", daemon_port);
-		out->instance = site->instances[i];
-	}
-	if (out->listener != NULL) {
-		take_listener(out, out->listener);
-	} else if (site->instance_count == 1) {
-		/* A port that master.cf does not have (redirected, proxied): what main.cf says holds. */
-		out->content_filter = instance_parameter(out->instance, "content_filter");
-	} else {
-		out->instance = NULL;
-	}
+	if (!only_candidate(site, host, is_local, &number))
+		return;
+	/* A port that master.cf does not have (redirected, proxied): what main.cf says holds. */
+	out->instance = site->instances[number];
+	out->filters = is_local ? site->filters[number].pickup : site->filters[number].other;
 }
 
 void site_first_origin(const struct site *site, struct origin *out)
@@ -155,44 +201,14 @@ void site_first_origin(const struct site *site, struct origin *out)
 	const struct listener *listeners;
 	size_t count;
 
-	*out = (struct origin){.content_filter = site->conf->content_filter, .proxy_filter = ""};
+	*out = (struct origin){.filters = site->unseen};
 	if (site->instance_count == 0)
 		return;
 	out->instance = site->instances[0];
+	out->filters = site->filters[0].other;
 	listeners = instance_listeners(out->instance, &count);
 	if (count > 0)
-		take_listener(out, &listeners[0]);
-	else
-		out->content_filter = instance_parameter(out->instance, "content_filter");
-}
-
-bool site_filter_hop(const char *value, char name[HOP_NAME_BYTES])
-{
-	char transport[HOP_NAME_BYTES];
-	const char *nexthop;
-
-	if (hop_split(value, transport, sizeof transport, &nexthop))
-		return hop_name(name, transport, nexthop);
-	return false;
-}
-
-bool site_proxy_hop(const char *value, char name[HOP_NAME_BYTES])
-{
-	return *value != '\0' && hop_name(name, PROXY_TRANSPORT, value);
-}
-
-const struct service *site_transport(const struct site *site, const char *transport,
-	const struct instance **instance)
-{
-	for (size_t i = 0; i < site->instance_count; i++) {
-		const struct service *service = instance_transport(site->instances[i], transport);
-
-		if (service != NULL) {
-			*instance = site->instances[i];
-			return service;
-		}
-	}
-	return NULL;
+		take_listener(site, 0, &listeners[0], out);
 }
 
 /* by_name - a guess for when we cannot see master.cf */
@@ -233,21 +249,19 @@ bool site_recipient_hop(const struct site *site, const struct instance *instance
 {
 	const struct service *service = NULL;
 
-	if (mailer == NULL || is_no_hop(mailer))
+	if (mailer == NULL || is_no_hop(mailer) || (instance == NULL && site->instance_count > 0))
 		return false;
 	if (host == NULL)
 		host = "";
 	if (instance != NULL)
 		service = instance_transport(instance, mailer);
-	else
-		service = site_transport(site, mailer, &instance);
 	*role = ROLE_TRANSPORT;
 	if (service != NULL && transport_protocol(service, mailer) == PROTOCOL_NONE)
-		return hop_name(name, mailer, "");
+		return site_hop_name(site, instance, mailer, "", name);
 	if (instance != NULL && *host != '\0' &&
 		strcmp(host, instance_parameter(instance, "relayhost")) == 0)
 		*role = ROLE_RELAYHOST;
 	else if (strcasecmp(host, domain_of(recipient)) == 0)
 		host = "";
-	return hop_name(name, mailer, host);
+	return site_hop_name(site, instance, mailer, host, name);
 }

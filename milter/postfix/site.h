@@ -30,40 +30,63 @@ struct site *site_current(void);
 
 const struct conf *site_conf(const struct site *site);
 
-/* How mail of one connection came in. */
-struct origin {
-	const struct instance *instance; /* NULL when we cannot see Postfix's configuration */
-	const struct listener *listener; /* NULL when unknown, or not by SMTP */
-	const char *content_filter;	 /* "" when there is none */
-	const char *proxy_filter;	 /* "" when there is none */
-	bool is_local;			 /* sendmail(1): non_smtpd_milters */
-	bool is_reentry;		 /* a content filter hands its mail back */
+/* One hop of a route. */
+struct leg {
+	enum hop_role role;
+	char name[HOP_NAME_BYTES];
 };
 
-/* site_origin - by {daemon_addr} and {daemon_port}; Postfix gives port 0 for mail of sendmail(1).
- * Either may be NULL. */
-void site_origin(const struct site *site, const char *daemon_address, const char *daemon_port,
-	struct origin *out);
+enum { CHAIN_MAX = 7 };
 
-/* site_local_origin - of mail of sendmail(1), by j, the myhostname of its Postfix (may be NULL): all instances have the
- * same port 0 */
-void site_local_origin(const struct site *site, const char *host, struct origin *out);
+/*
+ * Filters that follow each other, in the order in which mail meets them.
+ *
+ * A before-queue filter goes before a content filter.  Where the nexthop of a filter is a listener of our own, of
+ * whatever instance, that listener's filters come next, and so on; a listener is met once.  No more than CHAIN_MAX
+ * are kept.
+ */
+struct chain {
+	size_t count;
+	bool is_cut; /* there would be more */
+	struct leg leg[];
+};
+
+/* How mail of one connection came in. */
+struct origin {
+	const struct instance *instance; /* NULL when we cannot see, or cannot tell, whose mail it is */
+	const struct listener *listener; /* NULL when unknown, or not by SMTP */
+	const struct chain *filters;	 /* belongs to the site */
+	bool is_local;			 /* sendmail(1): non_smtpd_milters */
+	bool is_reentry; /* it was accepted before: a content filter, or the transport to one, hands it over */
+};
+
+/*
+ * site_origin - by {daemon_addr}, {daemon_port} and j; Postfix gives port 0 for mail of sendmail(1).  Each may be NULL.
+ *
+ * Of several instances only those with the myhostname j are considered, if there are any.  Where still more than one
+ * fits equally well, the instance stays unknown and no filter is assumed.
+ */
+void site_origin(const struct site *site, const char *daemon_address, const char *daemon_port,
+	const char *host, struct origin *out);
 
 /* site_first_origin - of mail that comes in through the first listener of the first instance */
 void site_first_origin(const struct site *site, struct origin *out);
 
-/* site_filter_hop - the hop of a content_filter value; false when it names none */
-bool site_filter_hop(const char *value, char name[HOP_NAME_BYTES]);
+/* site_filters_behind - the filters of our own listener that this hop hands mail to, NULL: it is none of ours */
+const struct chain *site_filters_behind(const struct site *site, const char *hop);
 
-/* site_proxy_hop - the hop of an smtpd_proxy_filter value, "smtpd_proxy_filter:VALUE" */
-bool site_proxy_hop(const char *value, char name[HOP_NAME_BYTES]);
+/*
+ * Names.  The transport of a hop belongs to the first instance that has such a service, or to the first of all when
+ * none has.  A hop of another instance bears that instance's name: "postfix-out/smtp:[192.0.2.1]".
+ */
 
 /*
  * site_recipient_hop - the hop that trivial-rewrite(8) chose for a recipient.
  *
  * mailer and host are {rcpt_mailer} and {rcpt_host}.  The nexthop is left out where it is not a fixed
  * one: when it is the recipient's own domain, or the transport delivers without a server.  *role is
- * ROLE_RELAYHOST or ROLE_TRANSPORT.  false when no hop is on the route (error, discard, no mailer).
+ * ROLE_RELAYHOST or ROLE_TRANSPORT.  false when no hop is on the route (error, discard, no mailer), or when
+ * instance is NULL although there are some: another one's transport says nothing about it.
  */
 bool site_recipient_hop(const struct site *site, const struct instance *instance,
 	const char *mailer, const char *host, const char *recipient, char name[HOP_NAME_BYTES],
@@ -117,6 +140,8 @@ struct transport_plan {
 	const char *mail_owner;
 	const char *bind4, *bind6; /* smtp_bind_address, smtp_bind_address6; "" when not set */
 	bool is_bind_enforced;	   /* smtp_bind_address_enforce */
+	unsigned instances;	   /* that have a service of that name */
+	int64_t max_idle_ms;	   /* how long an agent stays that was asked once */
 };
 
 /* site_base - the name of the hop that stands for the transport of a hop alone, "TRANSPORT:"; false when the hop has

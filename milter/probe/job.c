@@ -5,6 +5,11 @@
  * probes under way, it is probing, or it lets its connection end (QUIT).  Whatever asks for a
  * probe, timer or mail, goes through job_begin(); whatever ends one goes through job_sleep().  The
  * job of a transport has no connection to end, and may bring a result while it sleeps.
+ *
+ * Asking a service makes master(8) start an agent for it, which then stays for max_idle.  Of a few dozen transports
+ * each is asked at each interval.  Of thousands each is asked so seldom that no more than AGENTS agents are there
+ * for us at a time, and in between the kernel's list says whether somebody listens; that finds what was removed and a
+ * master that is gone.  Mail that goes to a transport, or a fault, makes us ask at once.
  */
 #include "probe/sched_private.h"
 
@@ -21,6 +26,8 @@
 /* A service that says nothing for so long may be dead. */
 enum { SILENCE_MS = 5000 };
 
+enum { AGENTS = 50 };
+
 enum phase { PHASE_SLEEPING, PHASE_WAITING, PHASE_PROBING, PHASE_ENDING };
 
 struct job {
@@ -31,6 +38,9 @@ struct job {
 	struct transport_check *transport; /* of a base, NULL: a server is probed */
 	enum phase phase;
 	bool is_wanted;                 /* again, as soon as the connection has ended */
+	bool is_asked;                  /* mail wants it, or wanted it last: a glance is not enough */
+	bool is_glance, is_suspect;     /* of a transport: this run; the last time it was asked it had a fault */
+	int64_t asked_ms;               /* when that was */
 	bool has_fallback, uses_native; /* as the plan of this probe had them */
 	struct job *prev, *next;        /* in the queue of those that wait for a place */
 };
@@ -69,7 +79,7 @@ static void job_sleep(struct job *job)
 
 	job->phase = PHASE_SLEEPING;
 	if (job->is_wanted) {
-		job_begin(job);
+		job_due(job);
 		return;
 	}
 	conf_hop_settings(site_conf(job->sched->site), hop_full_name(job->hop), &hop);
@@ -77,17 +87,24 @@ static void job_sleep(struct job *job)
 			     sched_settings(job->sched)->jitter_percent));
 }
 
-/* report_change - tell about a hop that is shown */
-static void report_change(void *arg, struct hop *hop)
+/* tell_change - about a hop that is shown; false when there is none */
+static bool tell_change(struct sched *sched, struct hop *hop)
 {
-	struct sched *sched = arg;
 	struct hop_change change;
 	struct hop_view view;
 
-	if (!table_take_change(sched->table, hop, &change) || !hop_is_shown(hop))
-		return;
-	table_view(sched->table, hop, clock_now_ms(), &view);
-	sched->on_change(sched->arg, &view, &change);
+	if (!table_take_change(sched->table, hop, &change))
+		return false;
+	if (hop_is_shown(hop)) {
+		table_view(sched->table, hop, clock_now_ms(), &view);
+		sched->on_change(sched->arg, &view, &change);
+	}
+	return true;
+}
+
+static void report_change(void *arg, struct hop *hop)
+{
+	(void)tell_change(arg, hop);
 }
 
 /* record - every result of every probe goes through here */
@@ -101,8 +118,7 @@ static void record(struct job *job, const struct findings *findings)
 	};
 
 	table_record(sched->table, job->hop, &policy, findings);
-	report_change(sched, job->hop);
-	if (hop_dependents(job->hop) > 0)
+	if (tell_change(sched, job->hop) && hop_dependents(job->hop) > 0)
 		table_each_dependent(sched->table, job->hop, report_change, sched);
 }
 
@@ -168,7 +184,7 @@ void jobs_fill_places(struct sched *sched)
 
 		DL_DELETE(sched->queue, job);
 		job->phase = PHASE_SLEEPING;
-		job_begin(job);
+		job_due(job);
 	}
 }
 
@@ -193,6 +209,8 @@ static void on_transport(void *arg, const struct probe_result *result)
 		job->phase = PHASE_SLEEPING;
 		sched->in_flight--;
 	}
+	if (!job->is_glance)
+		job->is_suspect = result->outcome[CHECK_SERVICE].reason != REASON_NONE;
 	record_result(job, result);
 	if (job->phase == PHASE_SLEEPING)
 		job_sleep(job);
@@ -242,6 +260,20 @@ static void job_probe(struct job *job, const struct plan *plan)
 	table_probe_begins(sched->table, job->hop, now_ms, now_ms + prober_limit_ms(&request));
 }
 
+/* is_glance_enough - there are many transports, this one was fine the last time, and somebody listens */
+static bool is_glance_enough(struct job *job, const struct transport_plan *plan, int64_t now_ms)
+{
+	const struct sched *sched = job->sched;
+	int64_t share_ms = plan->max_idle_ms * (int64_t)sched->transports / AGENTS;
+
+	if (sched->transports <= AGENTS || job->is_asked || job->is_suspect || *plan->command == '\0')
+		return false;
+	if (job->asked_ms == 0) /* not all of the first at the same time */
+		job->asked_ms = now_ms - random() % (share_ms + 1);
+	return now_ms - job->asked_ms < share_ms &&
+	       listening_count(sched->listening, plan->name, now_ms) >= plan->instances;
+}
+
 /* job_check_transport - start a look at the transport now */
 static void job_check_transport(struct job *job)
 {
@@ -259,6 +291,13 @@ static void job_check_transport(struct job *job)
 	job->phase = PHASE_PROBING;
 	sched->in_flight++;
 	table_probe_begins(sched->table, job->hop, now_ms, now_ms + 2 * timeout_ms);
+	job->is_glance = is_glance_enough(job, &plan, now_ms);
+	job->is_asked = false;
+	if (job->is_glance) {
+		transport_check_glance(job->transport, &plan);
+		return;
+	}
+	job->asked_ms = now_ms;
 	transport_check_run(job->transport, &plan, timeout_ms);
 }
 
@@ -274,12 +313,20 @@ void job_free(struct job *job)
 	} else if (job->phase == PHASE_PROBING) {
 		job->sched->in_flight--;
 	}
+	if (job->transport != NULL)
+		job->sched->transports--;
 	transport_check_free(job->transport);
 	event_free(job->timer);
 	free(job);
 }
 
 void job_begin(struct job *job)
+{
+	job->is_asked = true;
+	job_due(job);
+}
+
+void job_due(struct job *job)
 {
 	struct sched *sched = job->sched;
 	struct plan plan;
@@ -320,7 +367,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		    sched_settings(job->sched)->learned_ttl_ms, clock_now_ms()))
 		sched_forget(job->sched, job->hop);
 	else
-		job_begin(job);
+		job_due(job);
 }
 
 struct job *job_new(struct sched *sched, struct hop *hop, bool is_base)
@@ -332,6 +379,7 @@ struct job *job_new(struct sched *sched, struct hop *hop, bool is_base)
 	job->timer = evtimer_new(sched->base, on_timer, job);
 	if (is_base)
 		job->transport = transport_check_new(sched->base, sched->opener, on_transport, job);
+	sched->transports += is_base;
 	if (job->timer == NULL || (is_base && job->transport == NULL)) {
 		log_errx("out of memory");
 		abort();

@@ -39,7 +39,7 @@ static void adopt(struct sched *sched, struct hop *hop, bool is_base)
 	if (hop_job(hop) != NULL)
 		return;
 	hop_set_job(hop, job_new(sched, hop, is_base));
-	job_begin(hop_job(hop));
+	job_due(hop_job(hop));
 }
 
 typedef struct hop *put_fn(
@@ -222,6 +222,7 @@ struct sched *sched_new(struct event_base *base, struct table *table, const stru
 	sched->opener = opener;
 	sched->on_change = on_change;
 	sched->arg = arg;
+	sched->listening = listening_new();
 	sched->prober = prober_new(base, opener);
 	sched->wake = event_new(base, -1, EV_PERSIST, on_wake, sched);
 	if (sched->prober == NULL || sched->wake == NULL) {
@@ -248,5 +249,6 @@ void sched_free(struct sched *sched)
 	if (sched->prober != NULL)
 		prober_free(sched->prober);
 	site_unref(sched->site);
+	listening_free(sched->listening);
 	free(sched);
 }

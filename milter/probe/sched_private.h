@@ -6,6 +6,7 @@
 #ifndef FF_SCHED_PRIVATE_H
 #define FF_SCHED_PRIVATE_H
 
+#include "probe/listening.h"
 #include "probe/prober.h"
 #include "probe/sched.h"
 
@@ -20,6 +21,8 @@ struct sched {
 	struct event *wake; /* made active by any thread */
 	struct job *queue;
 	unsigned in_flight;
+	unsigned transports; /* how many are looked at */
+	struct listening *listening;
 	sched_change_fn *on_change;
 	void *arg;
 };
@@ -36,8 +39,11 @@ struct job *job_new(struct sched *sched, struct hop *hop, bool is_base);
 /* job_free - stop; NULL is fine */
 void job_free(struct job *job);
 
-/* job_begin - a probe is due or wanted */
+/* job_begin - mail wants a probe */
 void job_begin(struct job *job);
+
+/* job_due - it is time for a probe */
+void job_due(struct job *job);
 
 /* job_rearm - intervals may be shorter now; what is due is never put off, however often we reload */
 void job_rearm(struct job *job);

@@ -194,18 +194,36 @@ static void look_statically(struct transport_check *check, const struct transpor
 	}
 }
 
-void transport_check_run(struct transport_check *check, const struct transport_plan *plan,
-	int64_t timeout_ms)
+/* begin - a run; false when one is under way */
+static bool begin(struct transport_check *check, const struct transport_plan *plan)
 {
 	if (check->is_running)
-		return;
+		return false;
 	check->is_running = true;
-	check->timeout_ms = timeout_ms;
 	free(check->name);
 	check->name = xstrdup(plan->name);
 	memset(&check->result, 0, sizeof check->result);
 	check->result.latency_us = -1;
 	look_statically(check, plan);
+	return true;
+}
+
+void transport_check_glance(struct transport_check *check, const struct transport_plan *plan)
+{
+	if (!begin(check, plan))
+		return;
+	if (check->is_parked)
+		judge_silence(check);
+	else
+		conclude(check, REASON_NONE, false, "%s", "");
+}
+
+void transport_check_run(struct transport_check *check, const struct transport_plan *plan,
+	int64_t timeout_ms)
+{
+	if (!begin(check, plan))
+		return;
+	check->timeout_ms = timeout_ms;
 	if (check->is_parked) {
 		judge_silence(check);
 		return;

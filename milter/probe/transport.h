@@ -29,6 +29,9 @@ void transport_check_free(struct transport_check *check);
 void transport_check_run(struct transport_check *check, const struct transport_plan *plan,
 	int64_t timeout_ms);
 
+/* transport_check_glance - the same, but instead of asking the service believe that it listens */
+void transport_check_glance(struct transport_check *check, const struct transport_plan *plan);
+
 /* transport_check_is_running - a run is under way; false while parked */
 bool transport_check_is_running(const struct transport_check *check);
 

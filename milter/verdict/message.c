@@ -78,9 +78,7 @@ struct message *message_new(const struct facts *facts)
 		return NULL;
 	}
 	message->site = site;
-	site_origin(site, facts->daemon_address, facts->daemon_port, &message->origin);
-	if (message->origin.is_local)
-		site_local_origin(site, facts->host, &message->origin);
+	site_origin(site, facts->daemon_address, facts->daemon_port, facts->host, &message->origin);
 	message->policy = policy_default(classify(&message->origin, facts));
 	route_common(&message->common, &message->origin);
 	message->resolve_left_us = site_conf(site)->probe.max_wait_ms * 1000 * RESOLVE_TIMES;
@@ -180,40 +178,42 @@ static bool resolve(struct message *message, struct resolver *resolver, const st
 	return answer == RESOLVER_ROUTE;
 }
 
-/* own_leg - the recipient's own hop; false when there is none */
-static bool own_leg(struct message *message, struct resolver *resolver, const struct facts *facts,
-	struct leg *leg)
+/* own_route - the recipient's own hop and what follows it, if any */
+static void own_route(struct message *message, struct resolver *resolver, const struct facts *facts,
+	struct route *route)
 {
 	const char *recipient = facts->recipient != NULL ? facts->recipient : "";
 	struct rewrite_route found;
 
 	if (facts->mailer == NULL && resolve(message, resolver, facts, &found))
-		return route_recipient(leg, message->site, &message->origin, found.transport,
-			found.nexthop, found.recipient);
-	return route_recipient(
-		leg, message->site, &message->origin, facts->mailer, facts->nexthop, recipient);
+		route_recipient(route, message->site, &message->origin, found.transport, found.nexthop,
+			found.recipient);
+	else
+		route_recipient(route, message->site, &message->origin, facts->mailer, facts->nexthop,
+			recipient);
 }
 
 void message_recipient(struct message *message, struct table *table, struct resolver *resolver,
 	const struct facts *facts, struct decision *decision)
 {
-	struct leg own;
+	struct route own;
 	struct hop_view hop;
-	bool has_own;
 
+	own.count = 0;
 	*decision = (struct decision){.action = ACTION_ACCEPT};
 	message_set_queue_id(message, facts->queue_id);
 	for (size_t i = 0; i < message->common.count; i++)
 		if (ask(message, table, &message->common.leg[i], &hop))
 			(void)consider(message, &message->common.leg[i], &hop, decision);
-	has_own = own_leg(message, resolver, facts, &own);
-	if (has_own && decision->action != ACTION_TEMPFAIL && ask(message, table, &own, &hop))
-		(void)consider(message, &own, &hop, decision);
+	own_route(message, resolver, facts, &own);
+	for (size_t i = 0; i < own.count && decision->action != ACTION_TEMPFAIL; i++)
+		if (ask(message, table, &own.leg[i], &hop))
+			(void)consider(message, &own.leg[i], &hop, decision);
 	if (decision->action == ACTION_TEMPFAIL)
 		return;
-	if (has_own)
-		keep(message, &own);
-	else
+	for (size_t i = 0; i < own.count; i++)
+		keep(message, &own.leg[i]);
+	if (own.count == 0)
 		message->has_plain_recipient = true;
 }
 

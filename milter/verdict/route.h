@@ -8,13 +8,7 @@
 
 #include "postfix/site.h"
 
-enum { ROUTE_MAX = 3 };
-
-/* One hop of a route. */
-struct leg {
-	enum hop_role role;
-	char name[HOP_NAME_BYTES];
-};
+enum { ROUTE_MAX = CHAIN_MAX + 1 }; /* there is always room for the recipient's own hop */
 
 struct route {
 	size_t count;
@@ -24,9 +18,9 @@ struct route {
 /* route_common - the hops that every recipient of a connection shares: its filters */
 void route_common(struct route *route, const struct origin *origin);
 
-/* route_recipient - the recipient's own hop, from {rcpt_mailer} and {rcpt_host} (may be NULL); false
- * when there is none */
-bool route_recipient(struct leg *leg, const struct site *site, const struct origin *origin,
+/* route_recipient - add the recipient's own hop, from {rcpt_mailer} and {rcpt_host} (may be NULL), and what is known
+ * to come behind it; nothing when there is none */
+void route_recipient(struct route *route, const struct site *site, const struct origin *origin,
 	const char *mailer, const char *host, const char *recipient);
 
 #endif

@@ -7,7 +7,8 @@ import pytest
 
 from harness.scene import DETECTION, LOCAL_RECOVERY, MAX_AGE
 from harness.transports import (BRISK, GREETING, QUIET, FakeService, TransportScene,
-                                UnprivilegedMilter, check, hold_for, listens, service, wait_until)
+                                UnprivilegedMilter, check, hold_for, listens, pipe, service,
+                                wait_until)
 
 UNDEFINED = ("transport-undefined", "4.3.5")
 REFUSED = ("transport-refused", "4.3.0")
@@ -210,23 +211,39 @@ def test_without_the_right_to_look_into_private_nothing_is_known_and_all_mail_pa
     assert scene.send().refusal.startswith("451 4.4.1 transport is temporarily unavailable: ")
 
 
-@pytest.mark.seconds(12)
-def test_probes_of_private_sockets_leave_no_trace_in_the_log_of_postfix(site):
-    probe = {**BRISK, "interval": "200ms", "fast_interval": "200ms"}
-    scene = TransportScene(site, probe=probe)
-    scene.postfix.params.update(default_transport="smtp", **VIRTUAL)
-    scene.milter.extra = 'hop "lmtp:" { }\n'
+@pytest.mark.seconds(50)
+def test_an_hour_of_probes_of_private_sockets_leaves_no_trace_in_the_log_of_postfix(site):
+    """An hour at the default interval is 360 probes; an agent ends by itself when it was asked so often."""
+    probe = {**BRISK, "interval": "100ms", "fast_interval": "100ms"}
+    scene = TransportScene(site, service("svc") + pipe("piped", "/bin/true"), probe=probe)
+    scene.postfix.params.update(default_transport="smtp", max_use="360", **VIRTUAL)
+    names = ("smtp", "relay", "lmtp", "local", "virtual", "error", "retry", "discard", "smtp-amavis", "svc",
+             "piped")
+    scene.milter.extra = "".join(f'hop "{name}:" {{ }}\n' for name in names)
     scene.start()
-    names = ("smtp:", "local:", "relay:", "virtual:", "lmtp:")
     for name in names:
-        scene.milter.wait_state(name, "up")
+        scene.milter.wait_state(f"{name}:", "up")
     mark = scene.postfix.log.mark()
-    began = {name: scene.milter.hop(name)["last_probe"] for name in names}
-    time.sleep(8)
-    for name in names:
-        hop = scene.milter.hop(name)
-        assert hop["state"] == "up" and hop["last_probe"] > began[name], hop
+    first = {name: agent_of(site, name) for name in names}
+    assert all(first.values()), first
+    waiting = set(names)
+
+    def all_were_replaced():
+        waiting.difference_update([name for name in waiting
+                                   if agent_of(site, name) not in (first[name], None)])
+        return not waiting
+    wait_until(all_were_replaced, 100, f"every agent has been asked 360 times, but {waiting}", 0.5)
     assert scene.postfix.log.text(mark) == ""
+    for name in names:
+        assert scene.milter.hop(f"{name}:")["state"] == "up"
+
+
+def agent_of(site, name):
+    """The process ID of the one agent of a service, None: none or several run."""
+    found = [pid for pid, command in site.world.processes().items()
+             if (words := command.split()) and "-t" in words
+             and (words[words.index("-n") + 1] if "-n" in words else words[0].split("/")[-1]) == name]
+    return found[0] if len(found) == 1 else None
 
 
 @pytest.mark.seconds(6)

@@ -28,6 +28,7 @@ static const char main_cf[] = "myhostname = mx.example.com\n"
 			      "inet_protocols = ipv4\n"
 			      "inet_interfaces = all\n"
 			      "smtp_mx_address_limit = 5\n"
+			      "max_idle = 90\n"
 			      "smtp_tls_wrappermode = no\n"
 			      "mynetworks = 127.0.0.0/8, !192.0.2.7 192.0.2.0/24 [2001:db8::]/32 hash:/x\n";
 static const char master_cf[] = "smtp inet n - y - 1 postscreen\n"
@@ -100,17 +101,24 @@ static void teardown(void)
 	site_unref(site);
 }
 
+/* must_meet - exactly this filter */
+static void must_meet(const struct origin *origin, const char *hop)
+{
+	ck_assert_uint_eq(origin->filters->count, 1);
+	ck_assert_str_eq(origin->filters->leg[0].name, hop);
+}
+
 START_TEST(listeners_have_their_own_content_filter)
 {
 	struct origin origin;
 
-	site_origin(site, "192.0.2.1", "25", &origin);
-	ck_assert_str_eq(origin.content_filter, "smtp-amavis:[127.0.0.1]:10024");
+	site_origin(site, "192.0.2.1", "25", NULL, &origin);
+	must_meet(&origin, "smtp-amavis:[127.0.0.1]:10024");
 	ck_assert_str_eq(origin.listener->smtpd->name, "smtpd");
-	site_origin(site, "192.0.2.1", "587", &origin);
-	ck_assert_str_eq(origin.content_filter, "scan:[127.0.0.1]:10099");
-	site_origin(site, "127.0.0.1", "10026", &origin);
-	ck_assert_str_eq(origin.proxy_filter, "127.0.0.1:10030");
+	site_origin(site, "192.0.2.1", "587", NULL, &origin);
+	must_meet(&origin, "scan:[127.0.0.1]:10099");
+	site_origin(site, "127.0.0.1", "10026", NULL, &origin);
+	must_meet(&origin, "smtpd_proxy_filter:127.0.0.1:10030");
 	ck_assert(!origin.is_reentry);
 }
 END_TEST
@@ -119,11 +127,11 @@ START_TEST(an_explicitly_empty_filter_on_loopback_is_a_reentry)
 {
 	struct origin origin;
 
-	site_origin(site, "127.0.0.1", "10025", &origin);
+	site_origin(site, "127.0.0.1", "10025", NULL, &origin);
 	ck_assert(origin.is_reentry);
-	ck_assert_str_eq(origin.content_filter, "");
+	ck_assert_uint_eq(origin.filters->count, 0);
 	/* The same port on another address is another listener, which master.cf does not have. */
-	site_origin(site, "192.0.2.1", "10025", &origin);
+	site_origin(site, "192.0.2.1", "10025", NULL, &origin);
 	ck_assert(!origin.is_reentry);
 }
 END_TEST
@@ -132,10 +140,10 @@ START_TEST(a_listener_on_any_address_is_found_at_each)
 {
 	struct origin origin;
 
-	site_origin(site, "192.0.2.1", "2526", &origin);
-	ck_assert_str_eq(origin.content_filter, "a:[192.0.2.1]");
-	site_origin(site, "2001:db8::1", "2527", &origin);
-	ck_assert_str_eq(origin.content_filter, "b:[192.0.2.1]");
+	site_origin(site, "192.0.2.1", "2526", NULL, &origin);
+	must_meet(&origin, "a:[192.0.2.1]");
+	site_origin(site, "2001:db8::1", "2527", NULL, &origin);
+	must_meet(&origin, "b:[192.0.2.1]");
 }
 END_TEST
 
@@ -143,9 +151,9 @@ START_TEST(localhost_is_both_loopback_addresses)
 {
 	struct origin origin;
 
-	site_origin(site, "::1", "10027", &origin);
+	site_origin(site, "::1", "10027", NULL, &origin);
 	ck_assert(origin.is_reentry);
-	site_origin(site, "127.0.0.1", "10027", &origin);
+	site_origin(site, "127.0.0.1", "10027", NULL, &origin);
 	ck_assert(origin.is_reentry);
 }
 END_TEST
@@ -154,9 +162,9 @@ START_TEST(an_unknown_port_has_the_filter_of_main_cf)
 {
 	struct origin origin;
 
-	site_origin(site, "192.0.2.1", "2525", &origin);
+	site_origin(site, "192.0.2.1", "2525", NULL, &origin);
 	ck_assert_ptr_null(origin.listener);
-	ck_assert_str_eq(origin.content_filter, "smtp-amavis:[127.0.0.1]:10024");
+	must_meet(&origin, "smtp-amavis:[127.0.0.1]:10024");
 }
 END_TEST
 
@@ -164,10 +172,10 @@ START_TEST(mail_of_sendmail_comes_in_through_pickup)
 {
 	struct origin origin;
 
-	site_origin(site, "127.0.0.1", "0", &origin);
+	site_origin(site, "127.0.0.1", "0", NULL, &origin);
 	ck_assert(origin.is_local);
-	ck_assert_str_eq(origin.content_filter, "smtp-amavis:[127.0.0.1]:10024");
-	site_origin(site, NULL, NULL, &origin);
+	must_meet(&origin, "smtp-amavis:[127.0.0.1]:10024");
+	site_origin(site, NULL, NULL, NULL, &origin);
 	ck_assert(origin.is_local);
 }
 END_TEST
@@ -179,9 +187,9 @@ START_TEST(pickup_may_be_a_fifo_with_options_of_its_own)
 		"pickup/fifo/content_filter = \n");
 	struct origin origin;
 
-	site_local_origin(old, NULL, &origin);
+	site_origin(old, NULL, NULL, NULL, &origin);
 	ck_assert(origin.is_local);
-	ck_assert_str_eq(origin.content_filter, "");
+	ck_assert_uint_eq(origin.filters->count, 0);
 	site_unref(old);
 }
 END_TEST
@@ -217,10 +225,10 @@ static const struct {
 	const char *second, *first_milters, *asked, *filter; /* "": nobody knows whose mail it is */
 } pairs[] = {
 	{"out", " inet:x:1", "mx", "a:"},
-	{"out", " inet:x:1", "out", "b:"},
+	{"out", " inet:x:1", "out", "postfix-out/b:"},
 	{"mx", " inet:x:1", "mx", ""},
-	{"mx", "", "mx", "b:"},
-	{"out", "", NULL, "b:"},
+	{"mx", "", "mx", "postfix-out/b:"},
+	{"out", "", NULL, "postfix-out/b:"},
 	{"out", " inet:x:1", NULL, ""},
 	{"out", " inet:x:1", "third", ""},
 };
@@ -230,9 +238,11 @@ START_TEST(of_two_instances_the_one_whose_cleanup_asks_us_has_the_mail)
 	struct site *two = two_instances(pairs[_i].second, pairs[_i].first_milters);
 	struct origin origin;
 
-	site_local_origin(two, pairs[_i].asked, &origin);
+	site_origin(two, NULL, NULL, pairs[_i].asked, &origin);
 	ck_assert(origin.is_local);
-	ck_assert_str_eq(origin.content_filter, pairs[_i].filter);
+	ck_assert_uint_eq(origin.filters->count, *pairs[_i].filter != '\0');
+	if (origin.filters->count > 0)
+		ck_assert_str_eq(origin.filters->leg[0].name, pairs[_i].filter);
 	ck_assert((origin.instance != NULL) == (*pairs[_i].filter != '\0'));
 	site_unref(two);
 }
@@ -246,8 +256,8 @@ START_TEST(without_postfix_the_filter_of_our_own_configuration_holds)
 	struct origin origin;
 	struct plan plan;
 
-	site_origin(blind, "192.0.2.1", "25", &origin);
-	ck_assert_str_eq(origin.content_filter, "scan:[127.0.0.1]:10024");
+	site_origin(blind, "192.0.2.1", "25", NULL, &origin);
+	must_meet(&origin, "scan:[127.0.0.1]:10024");
 	ck_assert_ptr_null(origin.instance);
 	site_plan(blind, "smtp:[127.0.0.1]:25", &plan);
 	ck_assert_int_eq(plan.kind, PLAN_SERVER);
@@ -259,7 +269,7 @@ START_TEST(mynetworks_are_addresses_networks_and_exceptions)
 {
 	struct origin origin;
 
-	site_origin(site, "192.0.2.1", "25", &origin);
+	site_origin(site, "192.0.2.1", "25", NULL, &origin);
 	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.1.2.3"));
 	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8"));
 	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.7"));
@@ -267,7 +277,7 @@ START_TEST(mynetworks_are_addresses_networks_and_exceptions)
 	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "198.51.100.1"));
 	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "unknown"));
 	/* A listener may have networks of its own. */
-	site_origin(site, "127.0.0.1", "10025", &origin);
+	site_origin(site, "127.0.0.1", "10025", NULL, &origin);
 	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.0.0.1"));
 	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8"));
 }
@@ -300,7 +310,7 @@ START_TEST(a_recipient_s_hop_is_named_as_postfix_spells_it)
 	enum hop_role role;
 	bool is_there;
 
-	site_origin(site, "192.0.2.1", "25", &origin);
+	site_origin(site, "192.0.2.1", "25", NULL, &origin);
 	is_there = site_recipient_hop(site, origin.instance, routes[_i].mailer, routes[_i].host,
 		routes[_i].recipient, name, &role);
 	ck_assert(is_there == (routes[_i].hop != NULL));
@@ -370,6 +380,8 @@ START_TEST(a_transport_is_shared_by_the_hops_that_use_it)
 	ck_assert_str_eq(plan.command, "smtp");
 	ck_assert_str_eq(plan.bind4, "192.0.2.9");
 	ck_assert_str_eq(plan.directory, "/etc/postfix");
+	ck_assert_uint_eq(plan.instances, 1);
+	ck_assert_int_eq(plan.max_idle_ms, 90000);
 	/* One that master.cf does not have is looked at all the same: that is its fault. */
 	ck_assert(site_transport_plan(site, "plesk-192.0.2.10-:", transport, &plan));
 	ck_assert_str_eq(plan.command, "");

@@ -184,6 +184,35 @@ START_TEST(the_detail_is_that_of_the_gravest_fault)
 }
 END_TEST
 
+START_TEST(a_glance_asks_nobody)
+{
+	struct transport_plan plan = smtp_plan("x");
+
+	plan.bind4 = "192.0.2.254";
+	transport_check_glance(check, &plan);
+	ck_assert_ptr_null(pending);
+	while (results == 0)
+		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
+	ck_assert_int_eq(result.outcome[CHECK_BIND].severity, SEVERITY_DEGRADED);
+	ck_assert(result.has[CHECK_SERVICE]);
+	ck_assert_int_eq(result.outcome[CHECK_SERVICE].reason, REASON_NONE);
+}
+END_TEST
+
+START_TEST(a_glance_at_a_silent_service_does_not_make_it_fine)
+{
+	const struct transport_plan plan = smtp_plan("x");
+	int before;
+
+	run("x", 50);
+	before = results;
+	transport_check_glance(check, &plan);
+	while (results == before)
+		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
+	ck_assert_int_eq(result.outcome[CHECK_SERVICE].reason, REASON_TRANSPORT_SILENT);
+}
+END_TEST
+
 START_TEST(freeing_in_mid_run_is_fine)
 {
 	const struct transport_plan plan = smtp_plan("x");
@@ -205,6 +234,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_silent_service_stays_parked_and_tells_when_it_is_back);
 	tcase_add_test(tcase, a_service_that_hangs_up_is_broken);
 	tcase_add_test(tcase, the_detail_is_that_of_the_gravest_fault);
+	tcase_add_test(tcase, a_glance_asks_nobody);
+	tcase_add_test(tcase, a_glance_at_a_silent_service_does_not_make_it_fine);
 	tcase_add_test(tcase, freeing_in_mid_run_is_fine);
 }
 
