@@ -308,17 +308,23 @@ static void loop(struct keeper *keeper)
 	}
 }
 
-/* read_again - what root could read, its successor may not be able to: then a reload would not, either */
-static void read_again(struct keeper *keeper)
+/* check_access - what root could read, its successor may not: then a reload would not, either */
+static void check_access(const char *path)
 {
-	struct sources fresh;
+	if (access(path, R_OK) < 0 && errno == EACCES)
+		log_warn("%s: not readable for Postfix's mail_owner, a reload will miss it", path);
+}
 
-	if (!sources_read(&fresh, keeper->sources.filename, report, NULL)) {
-		log_warnx("this is not readable for Postfix's mail_owner: changes are not noticed");
-		return;
+static void check_sources(const struct sources *sources)
+{
+	check_access(sources->filename);
+	for (size_t i = 0; i < sources->count; i++) {
+		const struct postconf *postconf = &sources->postconfs[i];
+
+		check_access(postconf->directory);
+		for (size_t f = 0; f < postconf->file_count; f++)
+			check_access(postconf->files[f]);
 	}
-	sources_free(&keeper->sources);
-	keeper->sources = fresh;
 }
 
 struct keeper *keeper_new(struct sources *sources, int *status)
@@ -370,7 +376,7 @@ int keeper_run(struct keeper *keeper, keeper_ready_fn *ready, void *arg)
 	keeper->exit_status = EX_OSERR;
 	if (privilege_become_keeper(&keeper->privilege)) {
 		if (keeper->privilege.is_root)
-			read_again(keeper);
+			check_sources(&keeper->sources);
 		watch_update(keeper->watch, &keeper->sources);
 		broker_learn(keeper->broker, &keeper->sources);
 		if (start_engine(keeper)) {

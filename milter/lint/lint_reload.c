@@ -29,7 +29,7 @@ static long read_master(const struct instance *instance)
 	char *path = xasprintf("%s/%s/master.pid", instance_parameter(instance, "queue_directory"),
 		*directory != '\0' ? directory : "pid");
 	FILE *fp = fopen(path, "re");
-	char text[32];
+	char text[64]; /* master(8) fills 32 */
 	long pid = 0;
 
 	if (fp != NULL && fgets(text, sizeof text, fp) != NULL)
