@@ -104,7 +104,7 @@ static json_t *verdict_of(const struct hop_view *hops, const struct route *route
 	bool has_reply = false;
 
 	for (size_t i = 0; i < route->count; i++) {
-		enum conf_action asked = verdict_action(hops[i].state, policy);
+		enum conf_action asked = verdict_action(hops[i].state, route->leg[i].is_possible, policy);
 
 		if (asked <= action)
 			continue;

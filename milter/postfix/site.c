@@ -265,3 +265,18 @@ bool site_recipient_hop(const struct site *site, const struct instance *instance
 		host = "";
 	return site_hop_name(site, instance, mailer, host, name);
 }
+
+bool site_mailbox_hop(const struct site *site, const struct instance *instance,
+	const char *mailer, char name[HOP_NAME_BYTES])
+{
+	const struct service *service = instance != NULL ? instance_transport(instance, mailer) : NULL;
+	char transport[HOP_NAME_BYTES];
+	const char *nexthop;
+
+	/* A table goes before it. */
+	return service != NULL && strcmp(service->command, "local") == 0 &&
+	       *service_parameter(instance, service, "mailbox_transport_maps", NULL) == '\0' &&
+	       hop_split(service_parameter(instance, service, "mailbox_transport", NULL), transport,
+		       sizeof transport, &nexthop) &&
+	       !is_no_hop(transport) && site_hop_name(site, instance, transport, nexthop, name);
+}

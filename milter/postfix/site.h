@@ -33,6 +33,7 @@ const struct conf *site_conf(const struct site *site);
 /* One hop of a route. */
 struct leg {
 	enum hop_role role;
+	bool is_possible; /* mail may well take another way: never refuse for it */
 	char name[HOP_NAME_BYTES];
 };
 
@@ -97,6 +98,11 @@ enum hop_protocol transport_protocol(const struct service *service, const char *
 
 /* is_no_hop - transports that take mail nowhere: error(8) and its like */
 bool is_no_hop(const char *transport);
+
+/* site_mailbox_hop - where local(8) hands on what neither aliases(5) nor .forward take elsewhere (mailbox_transport);
+ * false when mailer is none of local(8)'s, or that is not known */
+bool site_mailbox_hop(const struct site *site, const struct instance *instance,
+	const char *mailer, char name[HOP_NAME_BYTES]);
 
 /* site_each_hop - call fn for every hop that either configuration names; one may come repeatedly, with
  * different roles */

@@ -17,12 +17,18 @@
 /* A message to many recipients may wait so many times max_wait in all until it knows where they go. */
 enum { RESOLVE_TIMES = 5 };
 
+/* A hop of a recipient's own. */
+struct own_leg {
+	struct leg leg;
+	bool is_first; /* of a route */
+};
+
 struct message {
 	struct site *site; /* pinned: a reload changes nothing in mid-message */
 	struct origin origin;
 	const struct policy *policy;
 	struct route common;
-	struct leg *own; /* different hops of accepted recipients */
+	struct own_leg *own; /* different routes of accepted recipients */
 	size_t own_count;
 	int64_t resolve_left_us;   /* to wait for trivial-rewrite(8) */
 	bool has_plain_recipient; /* one was accepted that has no hop of its own */
@@ -123,7 +129,7 @@ static bool ask(const struct message *message, struct table *table, const struct
 static enum conf_action consider(const struct message *message, const struct leg *leg,
 	const struct hop_view *hop, struct decision *decision)
 {
-	enum conf_action action = verdict_action(hop->state, message->policy);
+	enum conf_action action = verdict_action(hop->state, leg->is_possible, message->policy);
 	bool is_faulty = hop->state == STATE_DOWN || hop->state == STATE_FORCED_DOWN ||
 			 hop->state == STATE_DEGRADED;
 
@@ -137,22 +143,23 @@ static enum conf_action consider(const struct message *message, const struct leg
 	return action;
 }
 
-/* keep - remember the hop of an accepted recipient */
-static void keep(struct message *message, const struct leg *leg)
+/* keep - remember the way of an accepted recipient; what follows its first hop is the same each time */
+static void keep(struct message *message, const struct route *route)
 {
-	struct leg *own;
+	struct own_leg *own;
 
 	for (size_t i = 0; i < message->own_count; i++)
-		if (strcmp(message->own[i].name, leg->name) == 0)
+		if (message->own[i].is_first && strcmp(message->own[i].leg.name, route->leg[0].name) == 0)
 			return;
-	own = realloc(message->own, (message->own_count + 1) * sizeof *own);
+	own = realloc(message->own, (message->own_count + route->count) * sizeof *own);
 	if (own == NULL) {
 		/* In doubt accept: it counts as one without a hop. */
 		message->has_plain_recipient = true;
 		return;
 	}
 	message->own = own;
-	message->own[message->own_count++] = *leg;
+	for (size_t i = 0; i < route->count; i++)
+		message->own[message->own_count++] = (struct own_leg){route->leg[i], i == 0};
 }
 
 /* resolve - where mail goes that did not come by SMTP, and has no macros that say it; false when nobody knows */
@@ -211,9 +218,9 @@ void message_recipient(struct message *message, struct table *table, struct reso
 			(void)consider(message, &own.leg[i], &hop, decision);
 	if (decision->action == ACTION_TEMPFAIL)
 		return;
-	for (size_t i = 0; i < own.count; i++)
-		keep(message, &own.leg[i]);
-	if (own.count == 0)
+	if (own.count > 0)
+		keep(message, &own);
+	else
 		message->has_plain_recipient = true;
 }
 
@@ -233,15 +240,25 @@ const struct reply *message_refusal(const struct message *message)
 static void end_own(struct message *message, struct table *table, struct decision *decision)
 {
 	struct decision own = {.action = ACTION_ACCEPT};
-	size_t refused = 0;
+	size_t routes = 0, refused = 0;
+	bool is_refused = false;
 	struct hop_view hop;
 
-	for (size_t i = 0; i < message->own_count; i++)
-		if (table_look(table, message->own[i].name, clock_now_ms(), &hop) &&
-			consider(message, &message->own[i], &hop, &own) == ACTION_TEMPFAIL)
-			refused++;
+	for (size_t i = 0; i < message->own_count; i++) {
+		const struct leg *leg = &message->own[i].leg;
+
+		if (message->own[i].is_first) {
+			routes++;
+			is_refused = false;
+		}
+		if (!table_look(table, leg->name, clock_now_ms(), &hop) ||
+			consider(message, leg, &hop, &own) != ACTION_TEMPFAIL || is_refused)
+			continue;
+		is_refused = true;
+		refused++;
+	}
 	if (own.action == ACTION_TEMPFAIL && !message->policy->all_or_nothing &&
-		(refused < message->own_count || message->has_plain_recipient))
+		(refused < routes || message->has_plain_recipient))
 		own.action = ACTION_TAG;
 	if (own.action > decision->action)
 		*decision = own;
@@ -270,7 +287,7 @@ void message_each_tag(struct message *message, struct table *table, const struct
 	for (size_t i = 0; i < message->common.count + message->own_count; i++) {
 		const struct leg *leg = i < message->common.count
 						? &message->common.leg[i]
-						: &message->own[i - message->common.count];
+						: &message->own[i - message->common.count].leg;
 
 		if (table_look(table, leg->name, clock_now_ms(), &hop) &&
 			verdict_wants_tag(hop.state, tag))

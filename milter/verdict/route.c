@@ -29,8 +29,15 @@ void route_recipient(struct route *route, const struct site *site, const struct 
 	if (route->count == ROUTE_MAX || !site_recipient_hop(site, origin->instance, mailer, host,
 						 recipient, leg->name, &leg->role))
 		return;
+	leg->is_possible = false;
 	route->count++;
 	behind = site_filters_behind(site, leg->name);
 	if (behind != NULL)
 		add(route, behind);
+	leg = &route->leg[route->count];
+	if (route->count < ROUTE_MAX && site_mailbox_hop(site, origin->instance, mailer, leg->name)) {
+		leg->role = ROLE_TRANSPORT;
+		leg->is_possible = true;
+		route->count++;
+	}
 }

@@ -3,12 +3,12 @@
  */
 #include "verdict/verdict.h"
 
-enum conf_action verdict_action(enum state state, const struct policy *policy)
+enum conf_action verdict_action(enum state state, bool is_possible, const struct policy *policy)
 {
 	switch (state) {
 	case STATE_DOWN:
 	case STATE_FORCED_DOWN:
-		return policy->on_down;
+		return is_possible && policy->on_down > ACTION_TAG ? ACTION_TAG : policy->on_down;
 	case STATE_DEGRADED:
 		return ACTION_TAG;
 	default:

@@ -97,3 +97,35 @@ def test_dovecot_lmtp_socket_missing_is_down_at_once_and_back_with_the_next_mess
     dovecot.start()
     assert scene.send().accepted
     wait_until(lambda: dovecot.mails() == 2, 10, "the message in the mailbox")
+
+
+@pytest.mark.seconds(8)
+def test_behind_local_delivery_it_may_not_be_met_so_mail_is_tagged_and_not_refused(site):
+    """aliases(5) and .forward files go before mailbox_transport: what they say is not known at RCPT."""
+    scene = Scene(site, QUIET)
+    scene.recipient = "nobody@mx.example.test"
+    scene.postfix.params["mailbox_transport"] = HOP
+    dovecot = Dovecot(scene.milter.dir / "dovecot", scene.postfix.queue_directory)
+    site.at_end(dovecot.stop)
+    dovecot.start()
+    scene.start()
+    scene.milter.wait_state(HOP, "up")
+    scene.must_accept()
+    wait_until(lambda: dovecot.mails() == 1, 10, "the message in the mailbox")
+
+    dovecot.stop()
+    time.sleep(MAX_AGE)
+    for who in ("other", "mynetworks", "authenticated"):
+        assert scene.send(who=who).accepted
+    explained = scene.milter.ctl("explain", "--json", "sender@from.test", scene.recipient)[1]
+    assert [(hop["hop"], hop["state"]) for hop in explained["hops"]] == [
+        ("local:", "up"), (HOP, "down")]
+    assert {verdict["action"] for verdict in explained["verdicts"]} == {"tag"}
+
+    dovecot.start()
+    scene.postfix.wait_delivery(lambda: dovecot.mails() == 4, 20, "the messages in the mailbox")
+    tags = [line for path in dovecot.dir.glob("mail/*/new/*")
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if line.startswith("Failfast-Status: ")]
+    assert len(tags) == 3, tags
+    assert all("state=down" in tag and HOP in tag for tag in tags), tags

@@ -112,7 +112,7 @@ static void mail(struct story *story, int64_t now_ms, char **word, const char *e
 	policy = policy_default((enum client_class)client);
 	story->hop.state = state_at(story, now_ms);
 	story->hop.reason = story->check.reason;
-	action = verdict_action(story->hop.state, policy);
+	action = verdict_action(story->hop.state, false, policy);
 	(void)snprintf(found, sizeof found, "%s", actions[action]);
 	if (action == ACTION_TEMPFAIL) {
 		reply_tempfail(&reply, &story->hop, story->role, policy->is_brief,

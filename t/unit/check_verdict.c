@@ -113,14 +113,17 @@ START_TEST(in_doubt_accept)
 	for (int client = CLIENT_LOCAL; client <= CLIENT_OTHER; client++) {
 		const struct policy *policy = policy_default((enum client_class)client);
 
-		ck_assert_int_eq(verdict_action(STATE_UP, policy), ACTION_ACCEPT);
-		ck_assert_int_eq(verdict_action(STATE_UNKNOWN, policy), ACTION_ACCEPT);
-		ck_assert_int_eq(verdict_action(STATE_FORCED_UP, policy), ACTION_ACCEPT);
-		ck_assert_int_eq(verdict_action(STATE_DEGRADED, policy), ACTION_TAG);
+		ck_assert_int_eq(verdict_action(STATE_UP, false, policy), ACTION_ACCEPT);
+		ck_assert_int_eq(verdict_action(STATE_UNKNOWN, false, policy), ACTION_ACCEPT);
+		ck_assert_int_eq(verdict_action(STATE_FORCED_UP, false, policy), ACTION_ACCEPT);
+		ck_assert_int_eq(verdict_action(STATE_DEGRADED, false, policy), ACTION_TAG);
 	}
-	ck_assert_int_eq(verdict_action(STATE_DOWN, policy_default(CLIENT_OTHER)), ACTION_TEMPFAIL);
-	ck_assert_int_eq(verdict_action(STATE_DOWN, policy_default(CLIENT_LOCAL)), ACTION_TAG);
-	ck_assert_int_eq(verdict_action(STATE_DOWN, policy_default(CLIENT_REENTRY)), ACTION_ACCEPT);
+	ck_assert_int_eq(verdict_action(STATE_DOWN, false, policy_default(CLIENT_OTHER)), ACTION_TEMPFAIL);
+	ck_assert_int_eq(verdict_action(STATE_DOWN, false, policy_default(CLIENT_LOCAL)), ACTION_TAG);
+	ck_assert_int_eq(verdict_action(STATE_DOWN, false, policy_default(CLIENT_REENTRY)), ACTION_ACCEPT);
+	/* Mail that may take another way is not refused. */
+	ck_assert_int_eq(verdict_action(STATE_DOWN, true, policy_default(CLIENT_OTHER)), ACTION_TAG);
+	ck_assert_int_eq(verdict_action(STATE_DOWN, true, policy_default(CLIENT_REENTRY)), ACTION_ACCEPT);
 }
 END_TEST
 
