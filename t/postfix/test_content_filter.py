@@ -5,7 +5,7 @@ import time
 import pytest
 
 from harness.load import together
-from harness.milter import BRISK, is_sanitized
+from harness.milter import BRISK, QUIET, is_sanitized
 from harness.scene import DETECTION, LOCAL_RECOVERY, MAX_AGE, MAX_WAIT, FilterScene
 
 REFUSED = ("connection-refused", "4.4.1", "content-filter", "connection refused")
@@ -167,18 +167,18 @@ def test_a_client_in_the_mynetworks_of_its_listener_gets_the_full_reply(site):
 @pytest.mark.seconds(6)
 def test_messages_wait_no_longer_than_max_wait_for_a_filter_that_hangs(site):
     """300 ms after the probe's start the last known state counts, for all that ask together too."""
-    scene = FilterScene(site).start()
+    scene = FilterScene(site, {**QUIET, "reply_timeout": "6s"}).start()
     scene.wait_up()
     scene.filter.set("hang")
     time.sleep(MAX_AGE)
     sent = together([scene.send] * 20)
     slowest = max(one.rcpt_seconds for one in sent)
     print(f"slowest of 20 answers to RCPT at once: {slowest:.2f} s")
-    # The rest is for a busy machine.
-    assert slowest < MAX_WAIT + 0.7, slowest
+    # The rest is for a busy machine; who waited for the probe would wait for 6 s.
+    assert slowest < MAX_WAIT + 2.5, slowest
     deadline = time.monotonic() + 3
     waits = []
     while time.monotonic() < deadline:
         waits.append(scene.send().rcpt_seconds)
-    assert statistics.median(waits) < MAX_WAIT + 0.05 and max(waits) < MAX_WAIT + 0.7, waits
+    assert statistics.median(waits) < MAX_WAIT + 0.05 and max(waits) < MAX_WAIT + 2.5, waits
     scene.filter.release()
