@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* find_user - by a name of a configuration */
@@ -105,9 +106,12 @@ static int allow_only(scmp_filter_ctx filter, int call, unsigned id)
  * number another meaning */
 static int refuse_calls(scmp_filter_ctx filter)
 {
-	static const int calls[] = {SCMP_SYS(setuid), SCMP_SYS(setgid), SCMP_SYS(setreuid),
-		SCMP_SYS(setregid), SCMP_SYS(setfsuid), SCMP_SYS(setfsgid), SCMP_SYS(setgroups),
-		SCMP_SYS(unshare), SCMP_SYS(setns)};
+	/* Those with a number behind them are of 32 bit machines. */
+	static const int calls[] = {SCMP_SYS(setuid), SCMP_SYS(setuid32), SCMP_SYS(setgid),
+		SCMP_SYS(setgid32), SCMP_SYS(setreuid), SCMP_SYS(setreuid32), SCMP_SYS(setregid),
+		SCMP_SYS(setregid32), SCMP_SYS(setfsuid), SCMP_SYS(setfsuid32), SCMP_SYS(setfsgid),
+		SCMP_SYS(setfsgid32), SCMP_SYS(setgroups), SCMP_SYS(setgroups32), SCMP_SYS(unshare),
+		SCMP_SYS(setns)};
 	static const struct scmp_arg_cmp new_user = {.arg = 0,
 		.op = SCMP_CMP_MASKED_EQ,
 		.datum_a = CLONE_NEWUSER,
@@ -135,7 +139,11 @@ static int filter_calls(const struct identity *engine)
 	if (status == 0)
 		status = allow_only(filter, SCMP_SYS(setresuid), engine->uid);
 	if (status == 0)
+		status = allow_only(filter, SCMP_SYS(setresuid32), engine->uid);
+	if (status == 0)
 		status = allow_only(filter, SCMP_SYS(setresgid), engine->gid);
+	if (status == 0)
+		status = allow_only(filter, SCMP_SYS(setresgid32), engine->gid);
 	if (status == 0)
 		status = seccomp_load(filter);
 	if (filter != NULL)
@@ -173,14 +181,24 @@ bool privilege_become_keeper(const struct privilege *privilege)
 	return true;
 }
 
+/* set_ids - of this thread, the only one.  The C library's functions would make a sanitizer's thread follow, which has
+ * no capabilities, and abort. */
+static bool set_ids(const struct identity *identity)
+{
+#ifdef SYS_setresuid32
+	return syscall(SYS_setresgid32, identity->gid, identity->gid, identity->gid) == 0 &&
+	       syscall(SYS_setresuid32, identity->uid, identity->uid, identity->uid) == 0;
+#else
+	return syscall(SYS_setresgid, identity->gid, identity->gid, identity->gid) == 0 &&
+	       syscall(SYS_setresuid, identity->uid, identity->uid, identity->uid) == 0;
+#endif
+}
+
 bool privilege_become_engine(const struct privilege *privilege)
 {
-	const struct identity *engine = &privilege->engine;
-
 	if (!privilege->is_root)
 		return true;
-	if (!set_capabilities(true, true) || setresgid(engine->gid, engine->gid, engine->gid) < 0 ||
-		setresuid(engine->uid, engine->uid, engine->uid) < 0 ||
+	if (!set_capabilities(true, true) || !set_ids(&privilege->engine) ||
 		!set_capabilities(false, false)) {
 		log_err("cannot become %s", privilege->user);
 		return false;
