@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/xmem.h"
+#include "vault.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -65,8 +66,11 @@ static void look(const char *path, struct stat *status)
 		memset(status, 0, sizeof *status);
 }
 
-static void add_table(struct watch *watch, const char *path)
+static void add_table(void *arg, const char *path)
 {
+	struct watch *watch = arg;
+
+
 	watch->files = xrealloc(watch->files, (watch->file_count + 1) * sizeof *watch->files);
 	watch->files[watch->file_count].path = xstrdup(path);
 	look(path, &watch->files[watch->file_count].seen);
@@ -148,6 +152,7 @@ void watch_update(struct watch *watch, const struct sources *sources)
 		for (size_t f = 0; f < sources->postconfs[i].file_count; f++)
 			add_table(watch, sources->postconfs[i].files[f]);
 	}
+	vault_each_file(sources, add_table, watch);
 }
 
 int watch_fd(const struct watch *watch)
