@@ -17,6 +17,7 @@
 enum {
 	INITIAL_LIMIT = 512, /* of a command with its initial response (RFC 5321 4.5.3.1.4) */
 	CHALLENGE_BYTES = 1024,
+	RESPONSE_BYTES = 1 + CREDENTIAL_USER_BYTES + CREDENTIAL_PASSWORD_BYTES,
 	DIGEST_TEXT_BYTES = 33,
 	ECHO_BYTES = 8, /* so much of what we sent, seen again, gives it away */
 	ECHO_LEAST_BYTES = 4,
@@ -192,13 +193,13 @@ static void put_base64(struct sasl *sasl, size_t used, const char *bytes, size_t
 	(void)strcpy(sasl->line + used + length, "\r\n");
 }
 
-/* plain_response - as Cyrus SASL has it: authorization identity, user, password; returns its length */
-static size_t plain_response(const struct credentials *credentials,
-	char out[2 * CREDENTIAL_USER_BYTES + CREDENTIAL_PASSWORD_BYTES])
+/* plain_response - no authorization identity, user, password; returns its length */
+static size_t plain_response(const struct credentials *credentials, char out[RESPONSE_BYTES])
 {
-	char *end = stpcpy(out, credentials->user) + 1;
+	char *end;
 
-	end = stpcpy(end, credentials->user) + 1;
+	*out = '\0';
+	end = stpcpy(out + 1, credentials->user) + 1;
 	end = stpcpy(end, credentials->password);
 	return (size_t)(end - out);
 }
@@ -206,7 +207,7 @@ static size_t plain_response(const struct credentials *credentials,
 static void begin_plain(struct sasl *sasl)
 {
 	static const char command[] = "AUTH PLAIN ";
-	char response[2 * CREDENTIAL_USER_BYTES + CREDENTIAL_PASSWORD_BYTES];
+	char response[RESPONSE_BYTES];
 	size_t bytes = plain_response(&sasl->credentials, response);
 	size_t encoded = (bytes + 2) / 3 * 4;
 
@@ -224,7 +225,9 @@ static void begin_plain(struct sasl *sasl)
 
 void sasl_begin(struct sasl *sasl, enum sasl_mechanism mechanism, const struct credentials *credentials)
 {
-	*sasl = (struct sasl){.mechanism = mechanism, .credentials = *credentials};
+	memset(sasl, 0, sizeof *sasl);
+	sasl->mechanism = mechanism;
+	memcpy(&sasl->credentials, credentials, sizeof sasl->credentials);
 	if (mechanism == SASL_PLAIN) {
 		begin_plain(sasl);
 		return;
@@ -237,22 +240,22 @@ void sasl_begin(struct sasl *sasl, enum sasl_mechanism mechanism, const struct c
 /* decode - of base64; -1 when it is none, or too long */
 static int decode(const char *text, unsigned char out[CHALLENGE_BYTES])
 {
-	size_t length = strlen(text);
-	int padding = 0, decoded;
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t length = strlen(text), letters = strspn(text, alphabet);
+	size_t padding = length - letters;
+	int decoded;
 
 	if (length % 4 != 0 || length / 4 * 3 > CHALLENGE_BYTES)
 		return -1;
-	if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") != length)
+	if (padding > 2 || strspn(text + letters, "=") != padding)
 		return -1;
-	while (padding < 2 && length > 0 && text[length - 1 - (size_t)padding] == '=')
-		padding++;
 	decoded = EVP_DecodeBlock(out, (const unsigned char *)text, (int)length);
-	return decoded >= padding ? decoded - padding : -1;
+	return decoded >= (int)padding ? decoded - (int)padding : -1;
 }
 
 static void respond_plain(struct sasl *sasl)
 {
-	char response[2 * CREDENTIAL_USER_BYTES + CREDENTIAL_PASSWORD_BYTES];
+	char response[RESPONSE_BYTES];
 
 	put_base64(sasl, 0, response, plain_response(&sasl->credentials, response));
 	secret_wipe(response, sizeof response);
@@ -342,7 +345,7 @@ static void hide(char *text, const char *secret, size_t secret_bytes)
 
 void sasl_hide(const struct sasl *sasl, char *text)
 {
-	char response[2 * CREDENTIAL_USER_BYTES + CREDENTIAL_PASSWORD_BYTES];
+	char response[RESPONSE_BYTES];
 	char encoded[SASL_LINE_BYTES];
 	size_t bytes = plain_response(&sasl->credentials, response);
 	size_t password_bytes = strlen(sasl->credentials.password);
