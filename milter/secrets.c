@@ -50,7 +50,7 @@ static void send_waiting(struct secrets *secrets)
 		if (secrets->outstanding >= VAULT_OUTSTANDING)
 			return;
 		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
-		if (question->is_sent)
+		if (question->is_sent) /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
 			continue;
 		if (!send_question(secrets, question))
 			return;

@@ -56,6 +56,7 @@ static void look_at_table(const struct lint *lint, const struct lint_place *plac
 	const struct table_reference *table, const struct passwd *user)
 {
 	char *closed = table->path != NULL ? first_closed(user, table->path) : NULL;
+	/* cppcheck-suppress getgrgidCalled ; there is one thread */
 	const struct group *group = getgrgid(user->pw_gid);
 	const char *name = group != NULL ? group->gr_name : user->pw_name;
 	struct lint_finding finding;
