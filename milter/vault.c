@@ -141,12 +141,13 @@ static bool is_host(const char *host)
 	return true;
 }
 
-/* is_server_of - only where mail exchangers are looked up does the configuration not say the server's name */
+/* is_server_of - only where mail exchangers are looked up does the configuration not say the server's name, and the
+ * asker may not know it either */
 static bool is_server_of(const struct plan *plan, const char *host)
 {
-	if (!is_host(host))
-		return false;
-	return plan->target.lookup_mx || strcasecmp(host, plan->auth.host) == 0;
+	if (plan->target.lookup_mx)
+		return *host == '\0' || is_host(host);
+	return is_host(host) && strcasecmp(host, plan->auth.host) == 0;
 }
 
 /* find - the credentials for a hop */
@@ -164,7 +165,7 @@ static void find(const struct vault *vault, const char *hop, const char *host, s
 		return;
 	}
 	answer->status = KEYRING_NONE;
-	if (!look_up(answer, &plan, host))
+	if (*host == '\0' || !look_up(answer, &plan, host))
 		(void)look_up(answer, &plan, plan.auth.nexthop);
 }
 

@@ -1,8 +1,8 @@
 /*
  * lint_auth - tables of passwords that the keeper may not read
  *
- * smtp(8) opens them as root, so the usual sasl_passwd is for root alone.  A probe that is to authenticate needs them to be
- * readable for mail_owner; proxymap(8), which runs as the same user, would not help.
+ * smtp(8) opens them as root, so the usual sasl_passwd is for root alone.  A probe that is to authenticate needs them
+ * to be readable for mail_owner; proxymap(8), which runs as the same user, would not help.
  */
 #include "lint/lint_private.h"
 

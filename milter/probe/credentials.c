@@ -81,16 +81,13 @@ static void on_told(void *arg, const struct keyring_answer *answer)
 bool credentials_ask(struct probe *probe)
 {
 	const struct keyring *keyring = probe->prober->keyring;
-	const char *host = probe->request.auth.host;
-
 	if (!probe->request.auth.is_wanted || keyring == NULL)
 		return false;
 	credentials_wipe(probe);
 	probe->no_credentials[0] = '\0';
 	probe->is_stranger = false;
-	if (*host == '\0')
-		host = probe->request.target.host;
-	probe->asking = keyring->ask(keyring->keyring_arg, probe->request.name, host, on_told, probe);
+	probe->asking = keyring->ask(
+		keyring->keyring_arg, probe->request.name, probe->request.auth.host, on_told, probe);
 	if (probe->asking != 0)
 		return true;
 	(void)snprintf(probe->no_credentials, sizeof probe->no_credentials, "out of memory");

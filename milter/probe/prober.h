@@ -31,7 +31,7 @@ enum {
 /* How to authenticate. */
 struct probe_auth {
 	bool is_wanted;
-	char host[HOP_HOST_BYTES]; /* what the keyring is asked for, "": the name of the mail exchanger */
+	char host[HOP_HOST_BYTES]; /* the name of the server, "": not known before mail exchangers are looked up */
 	char options[SMTP_AUTH_VERIFIED + 1][PROBE_OPTIONS_BYTES];
 	char filter[PROBE_OPTIONS_BYTES];
 	bool may_be_plain, prefers_tls;

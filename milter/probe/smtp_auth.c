@@ -119,18 +119,23 @@ static void on_sent(const void *line, size_t bytes, void *arg)
 	secret_free((void *)line, bytes);
 }
 
-bool smtp_auth_send(const struct smtp_auth *auth, struct evbuffer *output)
+const char *smtp_auth_line(const struct smtp_auth *auth)
 {
-	size_t bytes = strlen(auth->sasl.line);
-	char *line = malloc(bytes);
+	return auth->sasl.line;
+}
 
-	if (line == NULL)
+bool smtp_auth_put(struct evbuffer *output, const char *line)
+{
+	size_t bytes = strlen(line);
+	char *copy = malloc(bytes);
+
+	if (copy == NULL)
 		return false;
-	memcpy(line, auth->sasl.line, bytes);
+	memcpy(copy, line, bytes);
 	/* A reference: the buffer makes no copy that nobody wipes. */
-	if (evbuffer_add_reference(output, line, bytes, on_sent, NULL) == 0)
+	if (evbuffer_add_reference(output, copy, bytes, on_sent, NULL) == 0)
 		return true;
-	secret_free(line, bytes);
+	secret_free(copy, bytes);
 	return false;
 }
 

@@ -53,8 +53,11 @@ bool smtp_auth_begin(struct smtp_auth *auth, const struct smtp_hello *hello, enu
 bool smtp_auth_answered(struct smtp_auth *auth, unsigned code, const char *text,
 	struct smtp_auth_verdict *verdict);
 
-/* smtp_auth_send - put the line into the output; false: out of memory */
-bool smtp_auth_send(const struct smtp_auth *auth, struct evbuffer *output);
+/* smtp_auth_line - that line: secret, so it goes nowhere but to the server */
+const char *smtp_auth_line(const struct smtp_auth *auth);
+
+/* smtp_auth_put - into the output of a connection, so that nothing of it is left when it is sent; false: out of memory */
+bool smtp_auth_put(struct evbuffer *output, const char *line);
 
 /* smtp_auth_shown - that line as it may be logged */
 const char *smtp_auth_shown(const struct smtp_auth *auth);

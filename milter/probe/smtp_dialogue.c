@@ -234,7 +234,7 @@ static void go_on_with_auth(struct smtp_dialogue *dialogue, bool has_line, const
 	if (has_line) {
 		log_trace("%s: > %s", dialogue->request.name, smtp_auth_shown(dialogue->auth));
 		if (!begin_step(dialogue, STEP_AUTH) ||
-			!smtp_auth_send(dialogue->auth, bufferevent_get_output(dialogue->stream)))
+			!smtp_auth_put(bufferevent_get_output(dialogue->stream), smtp_auth_line(dialogue->auth)))
 			conclude(dialogue, REASON_LOCAL_ERROR, hang_up, "out of memory");
 	} else if (verdict->reason == REASON_NONE) {
 		ask_recipient(dialogue);

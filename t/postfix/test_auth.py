@@ -9,10 +9,10 @@ import pwd
 import re
 import stat
 import subprocess
-import time
 
 import pytest
 
+from harness.milter import is_sanitized
 from harness.scene import DETECTION, RelayScene
 from harness.wait import wait_until
 
@@ -55,7 +55,7 @@ class AuthScene(RelayScene):
         return self.milter.wait_state(self.hop, state, reason, timeout)
 
     def deliver_past_us(self, what):
-        """A message that does not ask the milter (the reentry listener has none); what the log says of it."""
+        """A message that does not ask the milter, for it comes by sendmail(1); what the log says of it."""
         mark = self.postfix.log.mark()
         self.postfix.sendmail("a@example.test", ["b@elsewhere.example"], "Subject: x\n\nx\n")
         return self.postfix.log.wait_for(what, 10, mark)
@@ -65,9 +65,7 @@ class AuthScene(RelayScene):
         return list(self.relay.attempts)
 
 
-def reload_seconds():
-    """How long a change of a table may take until it is noticed: WATCH_POLL_MS and SETTLE_MS."""
-    return 3.0
+RELOAD = 3.0  # seconds until a change of a table is noticed: WATCH_POLL_MS, SETTLE_MS, postconf
 
 
 @pytest.mark.seconds(8)
@@ -104,7 +102,6 @@ def test_a_rejected_password_is_tried_once_and_latched_until_the_table_changes(s
 
     # The same words again, and a reload for another reason: nothing new to try.
     scene.passwords("wrong password")
-    scene.postfix.log.mark()
     mark = scene.milter.log.mark()
     scene.milter.hup()
     scene.milter.log.wait_for(r"reloaded: ", 5, mark)
@@ -117,9 +114,7 @@ def test_a_rejected_password_is_tried_once_and_latched_until_the_table_changes(s
     scene.postfix.command("postsuper", "-d", "ALL")
 
     scene.passwords()
-    began = time.monotonic()
-    scene.wait("up", timeout=reload_seconds() + scene.recovery())
-    assert time.monotonic() - began < reload_seconds() + scene.recovery()
+    scene.wait("up", timeout=RELOAD + scene.recovery())
     scene.must_deliver(scene.relay)
 
 
@@ -250,7 +245,7 @@ def test_a_table_that_only_root_may_read_is_unknown_and_says_what_helps(site):
 
     # It is looked at again by itself once the keeper may read it.
     scene.give_to_keeper()
-    scene.wait("up", timeout=reload_seconds() + scene.recovery())
+    scene.wait("up", timeout=RELOAD + scene.recovery())
     assert len(scene.attempts()) == 2
 
 
@@ -281,7 +276,10 @@ def secrets():
     {"mechanisms": "PLAIN", "trick": "echo"}, {"mechanisms": "PLAIN", "trick": "drop"},
 ], ids=["plain", "login", "cram-md5", "echo", "drop"])
 def test_the_password_is_nowhere(site, options):
-    """Not in the log with -v -v, not in status or explain, not in the memory of keeper and engine."""
+    """Not in the log with -v -v, not in status or explain, not in the memory of keeper and engine.
+
+    A sanitizer's memory cannot be searched: it has terabytes of it.
+    """
     scene = AuthScene(site).passwords()
     scene.relay.set("auth", accounts={USER: PASSWORD}, **options)
     spawn = scene.milter.spawn
@@ -300,7 +298,8 @@ def test_the_password_is_nowhere(site, options):
     found = [secret for secret in secrets() if secret in shown]
     assert not found, f"{found} is shown"
     for name, pid in (("keeper", scene.milter.pid()), ("engine", scene.milter.engine_pid())):
-        found = [(secret, len(area), area.index(secret)) for area in memory_of(pid) for secret in secrets() if secret in area]
+        found = [(secret, len(area)) for area in ([] if is_sanitized() else memory_of(pid))
+                 for secret in secrets() if secret in area]
         assert not found, f"{found} is in the memory of the {name}"
         limits = pathlib.Path(f"/proc/{pid}/limits").read_text(encoding="ascii")
         assert re.search(r"Max core file size +0 +0 ", limits)

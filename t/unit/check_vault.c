@@ -82,6 +82,7 @@ START_TEST(what_the_configuration_asks_for_is_looked_up)
 	ck_assert_uint_eq(ask_name("smtp:[ipv6:2001:db8::1]", "2001:db8::1"), KEYRING_NONE);
 	/* Only a mail exchanger has a name that the configuration does not say. */
 	ck_assert_uint_eq(ask_name("smtp:example.net", "mx1.example.net"), KEYRING_NONE);
+	ck_assert_uint_eq(ask_name("smtp:example.net", ""), KEYRING_NONE);
 }
 END_TEST
 
