@@ -13,6 +13,7 @@ import subprocess
 import pytest
 
 from harness.milter import is_sanitized
+from harness.net import REMOTE_ADDRESS
 from harness.scene import DETECTION, RelayScene
 from harness.wait import wait_until
 
@@ -224,6 +225,18 @@ def test_the_table_is_asked_for_what_smtp_asks(site, key, finds):
     scene.wait("up")
     scene.must_deliver(scene.relay)
     assert len(scene.attempts()) == (2 if finds else 0), scene.attempts()
+
+
+@pytest.mark.seconds(8)
+def test_behind_mail_exchangers_the_nexthop_is_the_key(site):
+    site.dns.set("relay.example.net", mx=[(10, "mx1.example.net")])
+    site.dns.set("mx1.example.net", a=[REMOTE_ADDRESS])
+    scene = AuthScene(site, relayhost="relay.example.net:PORT").passwords()
+    scene.start()
+    scene.wait("up")
+    assert len(scene.attempts()) == 1
+    scene.must_deliver(scene.relay)
+    assert len(scene.attempts()) == 2
 
 
 @pytest.mark.seconds(10)
