@@ -13,12 +13,14 @@
 #include "base/channel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "broker.h"
 #include "health/table.h"
 #include "ops/control.h"
 #include "ops/notify.h"
 #include "probe/sched.h"
 #include "sockets.h"
+#include "vault.h"
 #include "verdict/milter.h"
 #include "verdict/resolver.h"
 
@@ -49,6 +51,7 @@ static struct {
 	struct event *channel_event;
 	struct event *drain_event;
 	struct opener *opener;
+	struct keyring *keyring;
 	int channel_fd;
 	int64_t drain_until_ms;
 	unsigned quiet_polls;
@@ -149,6 +152,8 @@ static void take_message(struct channel_message *message)
 		free(block);
 	} else if (message->type == CHANNEL_OPENED) {
 		requests_answered(engine.opener, message);
+	} else if (message->type == CHANNEL_TOLD) {
+		secrets_told(engine.keyring, message);
 	} else if (message->type == CHANNEL_STOP) {
 		drain();
 	} else if (message->type == CHANNEL_DUMP) {
@@ -186,8 +191,10 @@ static void build_events(const struct sources *sources, int control_fd)
 {
 	engine.opener = requests_new(engine.channel_fd);
 	engine.sched = sched_new(engine.base, engine.table, engine.opener, notify_change, NULL);
-	if (engine.opener == NULL || engine.sched == NULL)
+	engine.keyring = secrets_new(engine.channel_fd);
+	if (engine.opener == NULL || engine.sched == NULL || engine.keyring == NULL)
 		give_up(EX_OSERR, "cannot start to probe");
+	sched_use_keyring(engine.sched, engine.keyring);
 	engine.resolver = resolver_new(engine.base, engine.opener);
 	engine.control = control_new(engine.base, control_fd, engine.table, engine.opener);
 	engine.channel_event =
@@ -219,6 +226,7 @@ _Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int
 	(void)signal(SIGPIPE, SIG_IGN);
 	seed_random();
 	raise_limits();
+	secret_guard();
 	engine.channel_fd = channel_fd;
 	engine.conf = conf_ref(fixed);
 	engine.table = table_new();

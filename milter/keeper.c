@@ -13,11 +13,13 @@
 #include "base/channel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/xmem.h"
 #include "broker.h"
 #include "engine.h"
 #include "privilege.h"
 #include "sockets.h"
+#include "vault.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -47,6 +49,7 @@ struct keeper {
 	pid_t engine; /* 0: not running */
 	int channel;  /* -1: none */
 	struct broker *broker;
+	struct vault *vault;
 	int signals;
 	struct watch *watch;
 	int64_t poll_ms;    /* when to look at the files of tables */
@@ -144,6 +147,7 @@ static void reload(struct keeper *keeper, const char *why)
 	keeper->sources = fresh;
 	watch_update(keeper->watch, &keeper->sources);
 	broker_learn(keeper->broker, &keeper->sources);
+	vault_learn(keeper->vault, &keeper->sources);
 	block = sources_pack(&keeper->sources, &bytes);
 	if (keeper->channel >= 0 && !channel_send_block(keeper->channel, CHANNEL_RELOAD, block,
 					    bytes, SEND_TIMEOUT_MS)) {
@@ -229,6 +233,9 @@ static void take_message(struct keeper *keeper, struct channel_message *message)
 		close(message->fd); /* the engine has none to give */
 	if (message->type == CHANNEL_OPEN) {
 		if (!broker_answer(keeper->broker, keeper->channel, message))
+			close_channel(keeper);
+	} else if (message->type == CHANNEL_ASK) {
+		if (!vault_answer(keeper->vault, keeper->channel, message))
 			close_channel(keeper);
 	} else if (message->type == CHANNEL_READY) {
 		if (!keeper->was_ready)
@@ -340,6 +347,7 @@ struct keeper *keeper_new(struct sources *sources, int *status)
 	keeper->signals = open_signals();
 	keeper->watch = watch_new();
 	keeper->broker = broker_new();
+	keeper->vault = vault_new();
 	*status = EX_OK;
 	if (keeper->signals < 0 || keeper->watch == NULL) {
 		log_err("cannot watch signals and files");
@@ -361,6 +369,7 @@ void keeper_free(struct keeper *keeper)
 	if (keeper->watch != NULL)
 		watch_free(keeper->watch);
 	broker_free(keeper->broker);
+	vault_free(keeper->vault);
 	if (keeper->signals >= 0)
 		close(keeper->signals);
 	if (keeper->control_fd >= 0)
@@ -379,6 +388,8 @@ int keeper_run(struct keeper *keeper, keeper_ready_fn *ready, void *arg)
 			check_sources(&keeper->sources);
 		watch_update(keeper->watch, &keeper->sources);
 		broker_learn(keeper->broker, &keeper->sources);
+		vault_learn(keeper->vault, &keeper->sources);
+		secret_guard();
 		if (start_engine(keeper)) {
 			keeper->exit_status = EX_OK;
 			loop(keeper);

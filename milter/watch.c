@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/xmem.h"
+#include "vault.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -65,8 +66,11 @@ static void look(const char *path, struct stat *status)
 		memset(status, 0, sizeof *status);
 }
 
-static void add_table(struct watch *watch, const char *path)
+static void add_table(void *arg, const char *path)
 {
+	struct watch *watch = arg;
+
+
 	watch->files = xrealloc(watch->files, (watch->file_count + 1) * sizeof *watch->files);
 	watch->files[watch->file_count].path = xstrdup(path);
 	look(path, &watch->files[watch->file_count].seen);
@@ -76,7 +80,9 @@ static void add_table(struct watch *watch, const char *path)
 static bool is_same(const struct stat *a, const struct stat *b)
 {
 	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       /* Who may read it now? */
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
 bool watch_poll(struct watch *watch)
@@ -148,6 +154,7 @@ void watch_update(struct watch *watch, const struct sources *sources)
 		for (size_t f = 0; f < sources->postconfs[i].file_count; f++)
 			add_table(watch, sources->postconfs[i].files[f]);
 	}
+	vault_each_file(sources, add_table, watch);
 }
 
 int watch_fd(const struct watch *watch)

@@ -20,6 +20,8 @@ enum channel_type {
 	CHANNEL_DUMP,	   /* keeper: state to the log */
 	CHANNEL_OPEN,	   /* engine: connect to a private/ socket, see broker.h */
 	CHANNEL_OPENED,	   /* keeper: the answer, with the descriptor unless it failed */
+	CHANNEL_ASK,	   /* engine: the credentials for a hop, see vault.h; */
+	CHANNEL_TOLD,	   /* keeper: the answer, which is secret */
 };
 
 struct channel_message {

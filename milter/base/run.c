@@ -26,18 +26,20 @@ struct capture {
 	int fd;
 	char *text;
 	size_t used, size;
+	bool is_fixed; /* the text is somebody's buffer, and what does not fit is too much */
 };
 
 /* take - one read; closes the descriptor at the end of the output */
 static void take(struct capture *capture)
 {
+	size_t room = capture->is_fixed ? capture->size - capture->used - 1 : READ_BYTES;
 	ssize_t got;
 
-	if (capture->size - capture->used < READ_BYTES + 1) {
+	if (!capture->is_fixed && capture->size - capture->used < READ_BYTES + 1) {
 		capture->size = capture->size * 2 + READ_BYTES + 1;
 		capture->text = xrealloc(capture->text, capture->size);
 	}
-	got = read(capture->fd, capture->text + capture->used, READ_BYTES);
+	got = read(capture->fd, capture->text + capture->used, room);
 	if (got < 0 && errno == EINTR)
 		return;
 	if (got > 0)
@@ -122,8 +124,9 @@ static char *describe(const char *const argv[], const char *what, const char *wo
 	return xasprintf("%s: %s: %.*s", command, what, (int)strcspn(words, "\n"), words);
 }
 
-/* finish - wait for the end of the program and judge it; NULL: all is well */
-static char *finish(const char *const argv[], pid_t pid, bool is_in_time, const char *words)
+/* finish - wait for the end of the program and judge it; NULL: all is well.  *exit_status -1: none */
+static char *finish(
+	const char *const argv[], pid_t pid, bool is_in_time, const char *words, int *exit_status)
 {
 	char what[64];
 	int status = 0;
@@ -132,9 +135,10 @@ static char *finish(const char *const argv[], pid_t pid, bool is_in_time, const 
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	*exit_status = is_in_time && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	if (!is_in_time)
 		return describe(argv, "did not end in time", NULL);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (*exit_status == 0)
 		return NULL;
 	if (WIFSIGNALED(status))
 		(void)snprintf(what, sizeof what, "killed by signal %d", WTERMSIG(status));
@@ -143,43 +147,79 @@ static char *finish(const char *const argv[], pid_t pid, bool is_in_time, const 
 	return describe(argv, what, words);
 }
 
-char *run_capture(const char *const argv[], int timeout_ms, char **error)
+/* run - from its start to its end; NULL: all is well, else what failed */
+static char *run(const char *const argv[], int timeout_ms, struct capture *out, struct capture *err,
+	int *exit_status)
 {
-	struct capture out = {.fd = -1}, err = {.fd = -1};
 	int out_pipe[2], err_pipe[2], failure;
 	bool is_in_time;
+	char *error;
 	pid_t pid;
 
-	*error = NULL;
-	if (pipe2(out_pipe, O_CLOEXEC) < 0) {
-		*error = describe(argv, strerror(errno), NULL);
-		return NULL;
-	}
+	*exit_status = -1;
+	if (pipe2(out_pipe, O_CLOEXEC) < 0)
+		return describe(argv, strerror(errno), NULL);
 	if (pipe2(err_pipe, O_CLOEXEC) < 0) {
-		*error = describe(argv, strerror(errno), NULL);
+		error = describe(argv, strerror(errno), NULL);
 		close(out_pipe[0]);
 		close(out_pipe[1]);
-		return NULL;
+		return error;
 	}
 	failure = spawn(argv, out_pipe[1], err_pipe[1], &pid);
 	close(out_pipe[1]);
 	close(err_pipe[1]);
-	out.fd = out_pipe[0];
-	err.fd = err_pipe[0];
+	out->fd = out_pipe[0];
+	err->fd = err_pipe[0];
 	if (failure != 0) {
-		*error = describe(argv, strerror(failure), NULL);
+		error = describe(argv, strerror(failure), NULL);
 	} else {
-		is_in_time = collect(&out, &err, clock_now_ms() + timeout_ms);
-		*error = finish(argv, pid, is_in_time, err.text);
+		is_in_time = collect(out, err, clock_now_ms() + timeout_ms);
+		error = finish(argv, pid, is_in_time, err->text, exit_status);
 	}
-	if (out.fd >= 0)
-		close(out.fd);
-	if (err.fd >= 0)
-		close(err.fd);
+	if (out->fd >= 0)
+		close(out->fd);
+	if (err->fd >= 0)
+		close(err->fd);
+	return error;
+}
+
+char *run_capture(const char *const argv[], int timeout_ms, char **error)
+{
+	struct capture out = {.fd = -1}, err = {.fd = -1};
+	int exit_status;
+
+	*error = run(argv, timeout_ms, &out, &err, &exit_status);
 	free(err.text);
 	if (*error != NULL) {
 		free(out.text);
 		return NULL;
 	}
 	return out.text != NULL ? out.text : xstrdup("");
+}
+
+enum run_answer run_query(
+	const char *const argv[], int timeout_ms, char *out, size_t out_bytes, char **error)
+{
+	struct capture answer = {.fd = -1, .text = out, .size = out_bytes, .is_fixed = true};
+	struct capture err = {.fd = -1};
+	bool has_words;
+	int exit_status;
+
+	*out = '\0';
+	*error = run(argv, timeout_ms, &answer, &err, &exit_status);
+	has_words = err.used > 0;
+	if (*error != NULL && has_words) {
+		free(*error);
+		*error = xstrndup(err.text, strcspn(err.text, "\n"));
+	}
+	free(err.text);
+	if (*error == NULL) {
+		out[strcspn(out, "\n")] = '\0';
+		return RUN_FOUND;
+	}
+	if (exit_status != 1 || has_words)
+		return RUN_FAILED;
+	free(*error);
+	*error = NULL;
+	return RUN_NOTHING;
 }

@@ -13,4 +13,16 @@
  * timeout_ms, then the program is killed.  Call it where blocking is fine: from the keeper. */
 char *run_capture(const char *const argv[], int timeout_ms, char **error);
 
+enum run_answer {
+	RUN_FOUND,   /* out is what it wrote, without the last newline */
+	RUN_NOTHING, /* it ended with status 1 and no word: there is no such key */
+	RUN_FAILED,  /* *error says why */
+};
+
+/* run_query - the same for a program like `postmap -q` whose answer may be a secret: it is nowhere but in out, which is
+ * the caller's to wipe.  *error (the caller frees it, NULL unless it failed) is the program's own words where it has
+ * some. */
+enum run_answer run_query(
+	const char *const argv[], int timeout_ms, char *out, size_t out_bytes, char **error);
+
 #endif

@@ -59,6 +59,7 @@ static void (*const checks[])(const struct lint *lint) = {
 	lint_commands,
 	lint_reload,
 	lint_milters,
+	lint_auth,
 };
 
 const char *lint_check_name(enum lint_check check)

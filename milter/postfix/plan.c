@@ -72,6 +72,55 @@ static void plan_depth(const struct client *client, struct plan *plan)
 		plan->depth = DEPTH_CONNECT;
 }
 
+/* without_prefix - the nexthop as smtp(8) and lmtp(8) look it up */
+static const char *without_prefix(const char *nexthop, enum hop_protocol protocol)
+{
+	bool has_prefix = protocol == PROTOCOL_LMTP &&
+			  (strncmp(nexthop, "unix:", 5) == 0 || strncmp(nexthop, "inet:", 5) == 0);
+
+	return nexthop + (has_prefix ? 5 : 0);
+}
+
+/* plan_auth_tls - TLS as far as it decides whether a password may go without */
+static void plan_auth_tls(const struct client *client, struct plan_auth *auth)
+{
+	const char *level = parameter(client, "tls_security_level");
+
+	if (*level == '\0' && strcmp(parameter(client, "enforce_tls"), "yes") == 0)
+		level = "encrypt";
+	else if (*level == '\0' && strcmp(parameter(client, "use_tls"), "yes") == 0)
+		level = "may";
+	auth->prefers_tls = strcmp(level, "may") == 0;
+	auth->may_be_plain = *parameter(client, "tls_policy_maps") == '\0' &&
+			     (auth->prefers_tls || *level == '\0' || strcmp(level, "none") == 0);
+}
+
+/* plan_auth - whether and how the transport authenticates */
+static void plan_auth(const struct client *client, const char *nexthop, struct plan *plan)
+{
+	struct plan_auth *auth = &plan->auth;
+	bool is_lmtp = strcmp(client->prefix, "lmtp") == 0;
+
+	if (plan->kind != PLAN_SERVER || client->instance == NULL || client->is_smtpd ||
+		strcmp(parameter(client, "sasl_auth_enable"), "yes") != 0 ||
+		strcasestr(parameter(client, "discard_ehlo_keywords"), "auth") != NULL)
+		return;
+	*auth = (struct plan_auth){
+		.is_used = true,
+		.directory = instance_directory(client->instance),
+		.mail_owner = instance_parameter(client->instance, "mail_owner"),
+		.parameter = is_lmtp ? "lmtp_sasl_password_maps" : "smtp_sasl_password_maps",
+		.maps = parameter(client, "sasl_password_maps"),
+		.host = plan->target.is_unix ? instance_parameter(client->instance, "myhostname") : plan->target.host,
+		.nexthop = without_prefix(nexthop, plan->target.protocol),
+		.options = parameter(client, "sasl_security_options"),
+		.tls_options = parameter(client, "sasl_tls_security_options"),
+		.verified_options = parameter(client, "sasl_tls_verified_security_options"),
+		.filter = parameter(client, "sasl_mechanism_filter"),
+	};
+	plan_auth_tls(client, auth);
+}
+
 /* default_port - where the nexthop names none; smtpd_proxy_filter always does */
 static uint16_t default_port(const struct client *client, enum hop_protocol protocol)
 {
@@ -171,6 +220,7 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 	conf_hop_settings(site->conf, hop, &settings);
 	plan->interval_ms = settings.interval_ms;
 	plan->depth = settings.depth;
+	plan->recipient = settings.recipient;
 	if (!hop_split(hop, transport, sizeof transport, &nexthop) || *nexthop == '\0' ||
 		strpbrk(nexthop, ", \t") != NULL)
 		return;
@@ -182,6 +232,7 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 	plan_hello(site, &client, plan);
 	plan_addresses(&client, plan);
 	plan_depth(&client, plan);
+	plan_auth(&client, nexthop, plan);
 }
 
 bool site_base(const struct site *site, const char *hop, char name[HOP_NAME_BYTES])

@@ -115,7 +115,24 @@ enum plan_kind {
 	PLAN_SERVER,  /* probe target */
 };
 
-/* What to do about one hop.  Strings belong to the site. */
+/* How the transport of a hop authenticates.  Strings belong to the site, but for host. */
+struct plan_auth {
+	bool is_used;	       /* smtp_sasl_auth_enable, and AUTH is not discarded; all that follows is set only then */
+	bool may_be_plain;     /* Postfix authenticates without TLS where the server offers none */
+	bool prefers_tls;      /* but not where it does */
+	const char *directory; /* config_directory */
+	const char *mail_owner;
+	const char *parameter; /* "smtp_sasl_password_maps", or lmtp */
+	const char *maps;      /* its value */
+	const char *host;      /* what smtp(8) looks up first; the name that it knows the server by, where it is not looked
+				  up by MX */
+	const char *nexthop;   /* what it looks up then */
+	const char *options;   /* smtp_sasl_security_options */
+	const char *tls_options, *verified_options; /* the same within TLS, and with a server that is verified */
+	const char *filter;    /* smtp_sasl_mechanism_filter */
+};
+
+/* What to do about one hop.  Strings belong to the site, and to the name of the hop. */
 struct plan {
 	enum plan_kind kind;
 	enum reason reason;
@@ -124,6 +141,8 @@ struct plan {
 	const char *private_directory; /* config_directory of the instance in whose private/ it lies, "": none */
 	int64_t interval_ms;
 	enum conf_depth depth;
+	const char *recipient; /* asked for behind hello, "": none */
+	struct plan_auth auth;
 	const char *helo;
 	unsigned address_limit;
 	bool use_ipv4, use_ipv6;
@@ -134,7 +153,8 @@ struct plan {
 	struct in6_addr bind6;
 };
 
-/* site_plan - how a hop is probed: as Postfix would use it, and as our hop sections say */
+/* site_plan - how a hop is probed: as Postfix would use it, and as our hop sections say.  *plan points into itself and
+ * into hop: it is not to be copied. */
 void site_plan(const struct site *site, const char *hop, struct plan *plan);
 
 /* What a transport itself needs. Strings belong to the site. */

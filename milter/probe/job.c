@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmem.h"
+#include "probe/deep.h"
 #include "probe/transport.h"
 
 #include <stdio.h>
@@ -42,6 +43,7 @@ struct job {
 	bool is_glance, is_suspect;     /* of a transport: this run; the last time it was asked it had a fault */
 	int64_t asked_ms;               /* when that was */
 	bool has_fallback, uses_native; /* as the plan of this probe had them */
+	struct deep deep;               /* of a server */
 	struct job *prev, *next;        /* in the queue of those that wait for a place */
 };
 
@@ -164,6 +166,8 @@ static void record_result(struct job *job, const struct probe_result *result)
 
 	memcpy(findings.has, result->has, sizeof findings.has);
 	memcpy(findings.outcome, result->outcome, sizeof findings.outcome);
+	if (job->transport == NULL)
+		deep_take(&job->deep, result, &findings);
 	soften(job, &findings);
 	record(job, &findings);
 }
@@ -248,6 +252,7 @@ static void job_probe(struct job *job, const struct plan *plan)
 	int64_t now_ms = clock_now_ms();
 
 	fill_request(sched, hop_full_name(job->hop), plan, &request);
+	deep_ask(&job->deep, plan, now_ms, &request);
 	job->probe = prober_start(sched->prober, &request, on_done, on_released, job);
 	if (job->probe == NULL) {
 		record_without_probe(job, &local_error, "out of memory");
@@ -316,6 +321,7 @@ void job_free(struct job *job)
 	if (job->transport != NULL)
 		job->sched->transports--;
 	transport_check_free(job->transport);
+	deep_free(&job->deep);
 	event_free(job->timer);
 	free(job);
 }
@@ -324,6 +330,14 @@ void job_begin(struct job *job)
 {
 	job->is_asked = true;
 	job_due(job);
+}
+
+void job_ask_all(struct job *job)
+{
+	deep_forget(&job->deep);
+	job_begin(job);
+	/* One that is under way began before that. */
+	job->is_wanted = job->is_wanted || job->phase == PHASE_ENDING || job->phase == PHASE_PROBING;
 }
 
 void job_due(struct job *job)
@@ -391,6 +405,10 @@ void job_rearm(struct job *job)
 {
 	struct timeval now, due, rearmed, left, gained;
 
+	if (deep_recheck(&job->deep)) {
+		job_due(job);
+		return;
+	}
 	if (job->phase != PHASE_SLEEPING || !evtimer_pending(job->timer, &due))
 		return;
 	job_sleep(job);

@@ -8,11 +8,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The keeper looks up two keys, for 3 s each at most, and may be busy with another one. */
+enum { KEYRING_LIMIT_MS = 15000 };
 
 static void try_address(struct probe *probe);
 
@@ -24,6 +28,7 @@ struct prober *prober_new(struct event_base *base, const struct opener *opener)
 		return NULL;
 	prober->base = base;
 	prober->opener = opener;
+	credentials_start(prober);
 	prober->dns = dns_new(base, NULL);
 	if (prober->dns == NULL) {
 		free(prober);
@@ -46,8 +51,11 @@ static bool needs_lookup(const struct hop_target *target)
 int64_t prober_limit_ms(const struct probe_request *request)
 {
 	int64_t addresses = 1, lookup = 0;
-	int64_t each = request->connect_timeout_ms +
-		       SMTP_DIALOGUE_REPLIES * request->reply_timeout_ms + SMTP_DIALOGUE_QUIT_MS;
+	int64_t replies = SMTP_DIALOGUE_REPLIES +
+			  (request->auth.is_wanted ? SMTP_DIALOGUE_AUTH_REPLIES : 0) +
+			  (*request->recipient != '\0' ? SMTP_DIALOGUE_RECIPIENT_REPLIES : 0);
+	int64_t each = request->connect_timeout_ms + replies * request->reply_timeout_ms +
+		       SMTP_DIALOGUE_QUIT_MS + (request->auth.is_wanted ? KEYRING_LIMIT_MS : 0);
 
 	if (needs_lookup(&request->target)) {
 		bool is_limited =
@@ -71,7 +79,9 @@ static void probe_free(struct probe *probe)
 		smtp_dialogue_cancel(probe->dialogue);
 	if (probe->opening != 0)
 		probe->prober->opener->cancel(probe->prober->opener->opener_arg, probe->opening);
-	free(probe);
+	if (probe->asking != 0)
+		probe->prober->keyring->cancel(probe->prober->keyring->keyring_arg, probe->asking);
+	secret_free(probe, sizeof *probe);
 }
 
 static void release(struct probe *probe)
@@ -126,12 +136,9 @@ static void on_dialogue_done(void *arg, const struct smtp_dialogue_result *resul
 {
 	struct probe *probe = arg;
 
-	if (result->reason == REASON_NONE) {
-		attempts_settle_success(probe, result->latency_us);
-	} else {
+	credentials_wipe(probe);
+	if (!attempts_dialogue(probe, result)) {
 		log_debug("%s: %s", probe->request.name, result->detail);
-		attempts_failed(probe, PROGRESS_CONNECTED, result->reason, result->detail,
-			result->latency_us);
 		if (!is_last(probe))
 			return;
 		attempts_settle_failure(probe);
@@ -167,8 +174,12 @@ static void begin_dialogue(struct probe *probe, int fd, int64_t start_us)
 		.helo = request->helo,
 		.peer = probe->peer,
 		.name = request->name,
+		.auth = credentials_for_dialogue(probe),
 	};
 
+	/* Where we are strangers although Postfix is not, the answer would mean nothing. */
+	if (*probe->no_credentials == '\0' && !probe->result.is_spared)
+		dialogue.recipient = request->recipient;
 	log_trace("%s: connected to %s", request->name, probe->peer);
 	probe->dialogue = smtp_dialogue_start(
 		probe->prober->base, fd, &dialogue, on_dialogue_done, on_dialogue_closed, probe);
@@ -236,15 +247,12 @@ static bool source_address(
 	return source->bytes != 0;
 }
 
-static void try_address(struct probe *probe)
+void prober_connect(struct probe *probe)
 {
 	const struct net_address *to = &probe->address[probe->at];
 	struct net_address source;
 	bool has_source = source_address(&probe->request, to->sa.sa_family, &source);
 
-	if (!net_address_is_local(to))
-		probe->result.is_local = false;
-	(void)net_address_text(probe->peer, to);
 	if (*probe->request.private_directory != '\0') {
 		open_private(probe);
 		return;
@@ -253,6 +261,17 @@ static void try_address(struct probe *probe)
 		probe->request.connect_timeout_ms, on_connected, probe);
 	if (probe->connecting == NULL)
 		out_of_memory(probe);
+}
+
+static void try_address(struct probe *probe)
+{
+	const struct net_address *to = &probe->address[probe->at];
+
+	if (!net_address_is_local(to))
+		probe->result.is_local = false;
+	(void)net_address_text(probe->peer, to);
+	if (!credentials_ask(probe))
+		prober_connect(probe);
 }
 
 /* start_trying - the addresses are known */

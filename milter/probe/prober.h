@@ -12,12 +12,32 @@
 #include "conf/conf.h"
 #include "health/hop.h"
 #include "health/machine.h"
+#include "postfix/keyring.h"
 #include "postfix/opener.h"
+#include "probe/depth.h"
+#include "probe/smtp_auth.h"
 
 #include <event2/event.h>
 #include <netinet/in.h>
 
-enum { PROBE_DETAIL_BYTES = 256, PROBE_DIRECTORY_BYTES = 256 };
+enum {
+	PROBE_DETAIL_BYTES = 256,
+	PROBE_DIRECTORY_BYTES = 256,
+	PROBE_RECIPIENT_BYTES = 512,
+	PROBE_OPTIONS_BYTES = 256,
+	PROBE_PRINT_BYTES = 32,
+};
+
+/* How to authenticate. */
+struct probe_auth {
+	bool is_wanted;
+	char host[HOP_HOST_BYTES]; /* the name of the server, "": not known before mail exchangers are looked up */
+	char options[SMTP_AUTH_VERIFIED + 1][PROBE_OPTIONS_BYTES];
+	char filter[PROBE_OPTIONS_BYTES];
+	bool may_be_plain, prefers_tls;
+	bool has_rejected; /* credentials with this print are not sent again */
+	unsigned char rejected[PROBE_PRINT_BYTES];
+};
 
 /* What one probe found. */
 struct probe_result {
@@ -28,6 +48,9 @@ struct probe_result {
 	bool is_local;			       /* every address tried is on this host */
 	int64_t latency_us;		       /* connect() to the first byte of the greeting, -1: none */
 	int64_t evidence_ms;		       /* clock_now_ms() of the last thing heard or missed */
+	bool is_deep[DEPTH_KIND_COUNT];	       /* it came so far; the outcome belongs to the last of them */
+	bool is_spared;			       /* the credentials are those that were rejected */
+	unsigned char print[PROBE_PRINT_BYTES]; /* of the credentials that were sent, tells them apart */
 };
 
 /* What to probe, and how. Copied by prober_start(). */
@@ -36,7 +59,9 @@ struct probe_request {
 	struct hop_target target;
 	char private_directory[PROBE_DIRECTORY_BYTES]; /* not "": the socket is asked of the opener, as
 							  one of this config_directory */
-	enum conf_depth depth;	   /* DEPTH_CONNECT, DEPTH_GREETING or DEPTH_HELLO */
+	enum conf_depth depth;	   /* DEPTH_CONNECT, DEPTH_GREETING; more is DEPTH_HELLO */
+	struct probe_auth auth;
+	char recipient[PROBE_RECIPIENT_BYTES]; /* asked for at the end, "": none */
 	int64_t connect_timeout_ms; /* for each address */
 	int64_t reply_timeout_ms;   /* for each whole reply, from the end of our command */
 	int64_t slow_ms;	   /* a longer latency is degraded: slow */
@@ -61,6 +86,9 @@ typedef void probe_released_fn(void *arg);
 
 /* prober_new - NULL with errno set when the resolver cannot be had; base and opener must outlive it */
 struct prober *prober_new(struct event_base *base, const struct opener *opener);
+
+/* prober_use_keyring - without one nothing is authenticated; it must outlive the prober */
+void prober_use_keyring(struct prober *prober, const struct keyring *keyring);
 
 /* prober_free - all its probes must be gone */
 void prober_free(struct prober *prober);

@@ -1,7 +1,8 @@
 /*
  * prober_private - what the files of the prober share
  *
- * prober.c goes from address to address, attempts.c makes one result of what they say.
+ * prober.c goes from address to address, attempts.c makes one result of what they say, credentials.c finds user name
+ * and password for each.
  */
 #ifndef FF_PROBER_PRIVATE_H
 #define FF_PROBER_PRIVATE_H
@@ -15,6 +16,8 @@ struct prober {
 	struct event_base *base;
 	struct dns *dns;
 	const struct opener *opener;
+	const struct keyring *keyring;		/* NULL: none */
+	unsigned char salt[PROBE_PRINT_BYTES]; /* of the prints of credentials */
 };
 
 /* How far an attempt came; the order is that of how much its failure says. */
@@ -36,6 +39,12 @@ struct probe {
 	struct smtp_dialogue *dialogue;
 	uint32_t opening; /* handle of the opener, 0: not */
 	int64_t opening_us;
+	uint32_t asking; /* handle of the keyring, 0: not */
+	struct credentials credentials; /* secret */
+	bool has_credentials;
+	bool is_stranger; /* the tables have nothing for this server */
+	char no_credentials[KEYRING_WHY_BYTES]; /* why they could not be looked up, "": they could */
+	struct smtp_auth_request auth;
 
 	struct net_address address[DNS_ADDRESSES];
 	size_t count, at; /* at: the one being tried */
@@ -49,6 +58,25 @@ struct probe {
 	probe_released_fn *released;
 	void *arg;
 };
+
+/* credentials_start - choose the salt */
+void credentials_start(struct prober *prober);
+
+/* credentials_ask - for the address at hand, then go on with prober_connect(); false: nothing is to be asked */
+bool credentials_ask(struct probe *probe);
+
+/* credentials_wipe - they were used, or are not needed any more */
+void credentials_wipe(struct probe *probe);
+
+/* credentials_for_dialogue - NULL: do not authenticate */
+const struct smtp_auth_request *credentials_for_dialogue(struct probe *probe);
+
+/* prober_connect - to the address at hand */
+void prober_connect(struct probe *probe);
+
+/* attempts_dialogue - take over what a dialogue says about an address; false when another one is to be tried if there
+ * is one */
+bool attempts_dialogue(struct probe *probe, const struct smtp_dialogue_result *result);
 
 /* attempts_detail - one clean line, whatever a peer or a configuration has put into it */
 void attempts_detail(struct probe *probe, const char *fmt, ...)

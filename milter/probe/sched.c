@@ -233,6 +233,18 @@ struct sched *sched_new(struct event_base *base, struct table *table, const stru
 	return sched;
 }
 
+void sched_use_keyring(struct sched *sched, const struct keyring *keyring)
+{
+	prober_use_keyring(sched->prober, keyring);
+}
+
+void sched_ask_all(struct sched *sched, struct hop *hop)
+{
+	(void)sched;
+	if (hop_job(hop) != NULL)
+		job_ask_all(hop_job(hop));
+}
+
 static void end_job(void *arg, struct hop *hop)
 {
 	(void)arg;

@@ -11,6 +11,7 @@
 #define FF_SCHED_H
 
 #include "health/table.h"
+#include "postfix/keyring.h"
 #include "postfix/opener.h"
 #include "postfix/site.h"
 
@@ -26,6 +27,14 @@ typedef void sched_change_fn(void *arg, const struct hop_view *view,
  * table's observer; base, table and opener must outlive it. */
 struct sched *sched_new(struct event_base *base, struct table *table, const struct opener *opener,
 	sched_change_fn *on_change, void *arg);
+
+/* sched_use_keyring - before the first sched_apply(); it must outlive the sched.  Without one nothing is
+ * authenticated. */
+void sched_use_keyring(struct sched *sched, const struct keyring *keyring);
+
+/* sched_ask_all - the operator asks for this hop: a probe as soon as possible, as deep as configured, also where it
+ * was latched after its credentials had been rejected */
+void sched_ask_all(struct sched *sched, struct hop *hop);
 
 /* sched_free - cancels every probe under way */
 void sched_free(struct sched *sched);

@@ -42,6 +42,9 @@ void job_free(struct job *job);
 /* job_begin - mail wants a probe */
 void job_begin(struct job *job);
 
+/* job_ask_all - the operator wants a probe that looks at everything, whatever an earlier one found */
+void job_ask_all(struct job *job);
+
 /* job_due - it is time for a probe */
 void job_due(struct job *job);
 

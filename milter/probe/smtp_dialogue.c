@@ -14,6 +14,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
+#include "probe/smtp_hello.h"
 #include "probe/smtp_reply.h"
 
 #include <event2/buffer.h>
@@ -37,6 +39,10 @@ enum step {
 	STEP_EHLO,
 	STEP_HELO,
 	STEP_LHLO,
+	STEP_AUTH, /* the command and all that follows it */
+	STEP_MAIL,
+	STEP_RCPT,
+	STEP_RSET,
 	STEP_QUIT,  /* done() was called, here and below */
 	STEP_CLOSE, /* our side is shut, what still comes is thrown away */
 };
@@ -48,6 +54,9 @@ struct smtp_dialogue {
 	int fd;
 	enum step step;
 	struct smtp_reply reply;
+	struct smtp_hello hello; /* what the server can */
+	struct smtp_auth *auth;	 /* NULL: do not authenticate */
+	bool is_degraded;	 /* the fault that is reported does not stop mail */
 	size_t drained_bytes;
 	struct smtp_dialogue_result result;
 	smtp_dialogue_done_fn *done;
@@ -57,7 +66,8 @@ struct smtp_dialogue {
 
 typedef void ending(struct smtp_dialogue *dialogue);
 
-static ending quit, shut_down, hang_up, greeting_answered, ehlo_answered, hello_answered;
+static ending quit, shut_down, hang_up, greeting_answered, ehlo_answered, hello_answered, auth_answered,
+	mail_answered, rcpt_answered, rset_answered;
 
 static const struct {
 	const char *command;
@@ -69,6 +79,10 @@ static const struct {
 	[STEP_EHLO] = {"EHLO", "performing the EHLO handshake", ehlo_answered},
 	[STEP_HELO] = {"HELO", "performing the HELO handshake", hello_answered},
 	[STEP_LHLO] = {"LHLO", "performing the LHLO handshake", hello_answered},
+	[STEP_AUTH] = {NULL, "authenticating", auth_answered},
+	[STEP_MAIL] = {"MAIL FROM:<>", "sending MAIL FROM", mail_answered},
+	[STEP_RCPT] = {"RCPT TO:", "sending RCPT TO", rcpt_answered},
+	[STEP_RSET] = {"RSET", "sending RSET", rset_answered},
 	[STEP_QUIT] = {"QUIT", "sending QUIT", shut_down},
 	[STEP_CLOSE] = {NULL, "closing", NULL},
 };
@@ -92,6 +106,7 @@ conclude(struct smtp_dialogue *dialogue, enum reason reason, ending *next, const
 	(void)vsnprintf(result->detail, sizeof result->detail, fmt, ap);
 	va_end(ap);
 	result->reason = reason;
+	result->severity = dialogue->is_degraded ? SEVERITY_DEGRADED : reason_severity(reason);
 	next(dialogue);
 	dialogue->done(dialogue->arg, result);
 }
@@ -121,12 +136,19 @@ static void shut_down(struct smtp_dialogue *dialogue)
 /* send_command - false when we are out of memory */
 static bool send_command(struct smtp_dialogue *dialogue, const char *command)
 {
-	bool has_name = dialogue->step != STEP_QUIT;
-	const char *space = has_name ? " " : "", *name = has_name ? dialogue->request.helo : "";
+	const char *before = "", *argument = "", *after = "";
 
-	log_trace("%s: > %s%s%s", dialogue->request.name, command, space, name);
-	return evbuffer_add_printf(bufferevent_get_output(dialogue->stream), "%s%s%s\r\n", command,
-		       space, name) >= 0;
+	if (dialogue->step < STEP_AUTH) {
+		before = " ";
+		argument = dialogue->request.helo;
+	} else if (dialogue->step == STEP_RCPT) {
+		before = "<";
+		argument = dialogue->request.recipient;
+		after = ">";
+	}
+	log_trace("%s: > %s%s%s%s", dialogue->request.name, command, before, argument, after);
+	return evbuffer_add_printf(bufferevent_get_output(dialogue->stream), "%s%s%s%s\r\n", command, before,
+		       argument, after) >= 0;
 }
 
 /* begin_step - say what the step says and wait for the reply; false when we are out of memory */
@@ -136,6 +158,8 @@ static bool begin_step(struct smtp_dialogue *dialogue, enum step step)
 
 	dialogue->step = step;
 	smtp_reply_start(&dialogue->reply);
+	if (step == STEP_EHLO || step == STEP_LHLO)
+		smtp_hello_start(&dialogue->hello);
 	if (!arm(dialogue,
 		    step == STEP_QUIT ? SMTP_DIALOGUE_QUIT_MS : dialogue->request.reply_timeout_ms))
 		return false;
@@ -191,17 +215,100 @@ static void ehlo_answered(struct smtp_dialogue *dialogue)
 		hello_answered(dialogue);
 }
 
+/* ask_recipient - the last thing before the end, if it is wanted at all */
+static void ask_recipient(struct smtp_dialogue *dialogue)
+{
+	const char *recipient = dialogue->request.recipient;
+
+	if (recipient == NULL || *recipient == '\0') {
+		conclude(dialogue, REASON_NONE, quit, "%s", "");
+		return;
+	}
+	dialogue->result.is_deep[DEPTH_KIND_RECIPIENT] = true;
+	next_step(dialogue, STEP_MAIL);
+}
+
+/* go_on_with_auth - send what it has to say, or end with what it found */
+static void go_on_with_auth(struct smtp_dialogue *dialogue, bool has_line, const struct smtp_auth_verdict *verdict)
+{
+	if (has_line) {
+		log_trace("%s: > %s", dialogue->request.name, smtp_auth_shown(dialogue->auth));
+		if (!begin_step(dialogue, STEP_AUTH) ||
+			!smtp_auth_put(bufferevent_get_output(dialogue->stream), smtp_auth_line(dialogue->auth)))
+			conclude(dialogue, REASON_LOCAL_ERROR, hang_up, "out of memory");
+	} else if (verdict->reason == REASON_NONE) {
+		ask_recipient(dialogue);
+	} else {
+		dialogue->is_degraded = verdict->severity == SEVERITY_DEGRADED;
+		conclude(dialogue, verdict->reason, verdict->is_over ? shut_down : quit, "%s", verdict->detail);
+	}
+}
+
 static void hello_answered(struct smtp_dialogue *dialogue)
 {
-	if (is_positive(dialogue))
-		conclude(dialogue, REASON_NONE, quit, "%s", "");
-	else
+	struct smtp_auth_verdict verdict;
+	bool has_line;
+
+	if (!is_positive(dialogue)) {
 		refused(dialogue);
+	} else if (dialogue->auth == NULL) {
+		ask_recipient(dialogue);
+	} else {
+		dialogue->result.is_deep[DEPTH_KIND_AUTH] = true;
+		has_line = smtp_auth_begin(dialogue->auth, &dialogue->hello, SMTP_AUTH_PLAIN, &verdict);
+		go_on_with_auth(dialogue, has_line, &verdict);
+	}
+}
+
+static void auth_answered(struct smtp_dialogue *dialogue)
+{
+	const struct smtp_reply *reply = &dialogue->reply;
+	struct smtp_auth_verdict verdict;
+	bool has_line = smtp_auth_answered(
+		dialogue->auth, reply->code, reply->code / 100 == 3 ? reply->line : reply->text, &verdict);
+
+	go_on_with_auth(dialogue, has_line, &verdict);
+}
+
+/* recipient_refused - or the sender, which is nobody */
+static void recipient_refused(struct smtp_dialogue *dialogue)
+{
+	unsigned class = dialogue->reply.code / 100;
+
+	smtp_auth_hide(dialogue->auth, dialogue->reply.text);
+	conclude(dialogue,
+		class == 4   ? REASON_SERVICE_UNAVAILABLE
+		: class == 5 ? REASON_SERVICE_REJECTED
+			     : REASON_PROTOCOL_ERROR,
+		quit, "%s said while %s: %.180s", dialogue->request.peer, steps[dialogue->step].doing,
+		dialogue->reply.text);
+}
+
+static void mail_answered(struct smtp_dialogue *dialogue)
+{
+	if (is_positive(dialogue))
+		next_step(dialogue, STEP_RCPT);
+	else
+		recipient_refused(dialogue);
+}
+
+static void rcpt_answered(struct smtp_dialogue *dialogue)
+{
+	if (is_positive(dialogue))
+		next_step(dialogue, STEP_RSET);
+	else
+		recipient_refused(dialogue);
+}
+
+static void rset_answered(struct smtp_dialogue *dialogue)
+{
+	conclude(dialogue, REASON_NONE, quit, "%s", "");
 }
 
 /* not_smtp - a fault after which nothing better than this line is known of the peer */
 static void not_smtp(struct smtp_dialogue *dialogue, ending *next)
 {
+	smtp_auth_hide(dialogue->auth, dialogue->reply.text);
 	conclude(dialogue, REASON_PROTOCOL_ERROR, next, "%s does not talk %s: %.200s",
 		dialogue->request.peer,
 		dialogue->request.protocol == PROTOCOL_LMTP ? "LMTP" : "SMTP",
@@ -218,7 +325,9 @@ static void destroy(struct smtp_dialogue *dialogue)
 		event_free(dialogue->timer);
 	/* Not BEV_OPT_CLOSE_ON_FREE: that closes some time later, and closed() says "closed". */
 	(void)close(dialogue->fd);
-	free(dialogue);
+	smtp_auth_free(dialogue->auth);
+	/* Some servers repeat what they hear. */
+	secret_free(dialogue, sizeof *dialogue);
 }
 
 static void finish(struct smtp_dialogue *dialogue)
@@ -271,8 +380,13 @@ static void on_event(struct bufferevent *stream, short events, void *arg)
 
 static void trace_line(const struct smtp_dialogue *dialogue)
 {
-	if (dialogue->reply.lines <= TRACE_LINES)
-		log_trace("%s: < %s", dialogue->request.name, dialogue->reply.line);
+	char line[SMTP_REPLY_LINE_BYTES];
+
+	if (dialogue->reply.lines > TRACE_LINES)
+		return;
+	memcpy(line, dialogue->reply.line, sizeof line);
+	smtp_auth_hide(dialogue->auth, line);
+	log_trace("%s: < %s", dialogue->request.name, line);
 }
 
 static void overflowed(struct smtp_dialogue *dialogue)
@@ -299,6 +413,8 @@ static bool read_line(struct smtp_dialogue *dialogue, struct evbuffer *input)
 	}
 	if (status != SMTP_REPLY_MORE)
 		trace_line(dialogue);
+	if (status != SMTP_REPLY_MORE && (dialogue->step == STEP_EHLO || dialogue->step == STEP_LHLO))
+		smtp_hello_line(&dialogue->hello, dialogue->reply.line);
 	if (status != SMTP_REPLY_COMPLETE)
 		return true;
 	/* What came too early is looked at when the next step waits for it. */
@@ -340,7 +456,10 @@ static bool prepare(struct smtp_dialogue *dialogue, struct event_base *base)
 {
 	dialogue->stream = bufferevent_socket_new(base, dialogue->fd, 0);
 	dialogue->timer = evtimer_new(base, on_timer, dialogue);
-	if (dialogue->stream == NULL || dialogue->timer == NULL)
+	if (dialogue->request.auth != NULL)
+		dialogue->auth = smtp_auth_new(dialogue->request.auth);
+	if (dialogue->stream == NULL || dialogue->timer == NULL ||
+		(dialogue->request.auth != NULL && dialogue->auth == NULL))
 		return false;
 	bufferevent_setcb(dialogue->stream, on_read, NULL, on_event, dialogue);
 	bufferevent_setwatermark(dialogue->stream, EV_READ, 0, INPUT_BYTES);

@@ -10,6 +10,8 @@
 #include "conf/conf.h"
 #include "health/hop.h"
 #include "health/reason.h"
+#include "probe/depth.h"
+#include "probe/smtp_auth.h"
 
 #include <event2/event.h>
 #include <stdint.h>
@@ -18,6 +20,8 @@ enum {
 	SMTP_DIALOGUE_DETAIL_BYTES = 256,
 	SMTP_DIALOGUE_QUIT_MS = 2000, /* for the answer to QUIT and the peer's close together */
 	SMTP_DIALOGUE_REPLIES = 3,    /* at most waited for until done(): greeting, EHLO, HELO */
+	SMTP_DIALOGUE_AUTH_REPLIES = 3,	     /* and: AUTH, user name, password */
+	SMTP_DIALOGUE_RECIPIENT_REPLIES = 3, /* and: MAIL, RCPT, RSET */
 };
 
 struct smtp_dialogue_request {
@@ -29,10 +33,14 @@ struct smtp_dialogue_request {
 	const char *helo;
 	const char *peer; /* for messages, "127.0.0.1:10024" */
 	const char *name; /* of the hop, for the trace */
+	const char *recipient; /* asked for at the end, NULL or "": none */
+	const struct smtp_auth_request *auth; /* NULL: do not authenticate */
 };
 
 struct smtp_dialogue_result {
 	enum reason reason; /* REASON_NONE: as far as depth goes, it works */
+	enum severity severity; /* of the reason here */
+	bool is_deep[DEPTH_KIND_COUNT]; /* it came so far; the fault belongs to the last of them */
 	int64_t latency_us; /* from start_us to the first byte of the greeting, -1: none came */
 	char detail[SMTP_DIALOGUE_DETAIL_BYTES]; /* of a fault, one clean line */
 };

@@ -14,9 +14,13 @@ it answers 250 to the end of data, so that a message is in the journal if anybod
 """
 import argparse
 import asyncio
+import base64
+import binascii
 import collections
 import contextlib
 import dataclasses
+import hashlib
+import hmac
 import os
 import re
 import socket
@@ -43,7 +47,15 @@ BEHAVIOURS = (
     "flood",         # greeting lines without end
     "hello_4xx",
     "hello_5xx",
+    "auth",          # offers AUTH `mechanisms`, judges by `accounts`, or says `reply`; see AUTH_OPTIONS
 )
+AUTH_OPTIONS = {
+    "mechanisms": "PLAIN LOGIN CRAM-MD5",  # "": AUTH is not offered
+    "spelling": "AUTH ",                   # or "AUTH=", as old servers have it
+    "accounts": {},                        # user: password
+    "reply": None,                         # whatever was sent, instead of 235 or 535
+    "trick": None,                         # "garbage", "hang", "drop" or "echo" when AUTH is heard
+}
 DEFAULT_DELAY = {"slow": 2.0, "postscreen": 6.0, "drip": 0.5}
 HEADER_ID = re.compile(rb"^X-Test-Id: *(\S+)", re.MULTILINE | re.IGNORECASE)
 
@@ -93,6 +105,8 @@ class SickPeer:
         self.lmtp = lmtp
         self.name = name
         self.messages = []
+        self.attempts = []       # to authenticate: (mechanism, what was sent, decoded)
+        self.recipients_asked = []
         self.connections = 0
         self.log = collections.deque(maxlen=5000)
         self._make_socket = make_socket
@@ -251,6 +265,7 @@ class Conversation:
         self.writer = writer
         self.behaviour = behaviour
         self.delay = options["delay"]
+        self.auth = {**AUTH_OPTIONS, **options}
         self.sender = None
         self.recipients = []
 
@@ -368,6 +383,7 @@ class Conversation:
         if self.peer.lmtp:
             return await self._on_rset(line, "500 5.5.1 LHLO please")
         return await self._hello([f"250-{self.peer.name}", "250-PIPELINING", "250-8BITMIME",
+                                  *self._offered(),
                                   "250-XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT",
                                   "250 ENHANCEDSTATUSCODES"])
 
@@ -375,6 +391,66 @@ class Conversation:
         if not self.peer.lmtp:
             return await self._on_rset(line, "500 5.5.1 EHLO please")
         return await self._hello([f"250-{self.peer.name}", "250-PIPELINING", "250 8BITMIME"])
+
+    # -- authentication -----------------------------------------------------------------------
+
+    def _offered(self):
+        if self.behaviour != "auth" or not self.auth["mechanisms"]:
+            return []
+        return [f"250-{self.auth['spelling']}{self.auth['mechanisms']}"]
+
+    async def _on_auth(self, line):
+        words = line.decode().split()
+        mechanism, initial = words[1].upper(), (words[2:] or [None])[0]
+        self.peer._note(f"#{self.number} AUTH {mechanism}")
+        if self.auth["trick"] is not None:
+            self.peer.attempts.append((mechanism, self.auth["trick"]))
+            return await self._trick(line)
+        try:
+            user, sent, is_right = await getattr(self, f"_auth_{mechanism.lower().replace('-', '_')}")(initial)
+        except (binascii.Error, ValueError, UnicodeDecodeError):
+            await self._say("501 5.5.2 cannot decode")
+            return True
+        self.peer.attempts.append((mechanism, sent))
+        reply = self.auth["reply"] or (f"235 2.7.0 welcome {user}" if is_right
+                                       else "535 5.7.8 authentication failed")
+        await self._say(reply)
+        return not reply.startswith("421")
+
+    async def _trick(self, line):
+        trick = self.auth["trick"]
+        if trick == "drop":
+            raise Gone("at AUTH")
+        if trick == "garbage":
+            await self._say("334 this is !no base64")
+        if trick == "echo":
+            await self._say(f"535 5.7.8 what is {line.decode()}")
+            return True
+        if trick == "hang":
+            await self._say("334 ")
+            await self._line()
+        await self._until_quit()
+        return False
+
+    async def _challenge(self, text=""):
+        await self._say("334 " + base64.b64encode(text.encode()).decode())
+        return base64.b64decode(await self._line(), validate=True).decode()
+
+    async def _auth_plain(self, initial):
+        text = base64.b64decode(initial, validate=True).decode() if initial else await self._challenge()
+        _identity, user, password = text.split("\0")
+        return user, text, self.auth["accounts"].get(user) == password
+
+    async def _auth_login(self, _initial):
+        user = await self._challenge("Username:")
+        password = await self._challenge("Password:")
+        return user, f"{user}\0{password}", self.auth["accounts"].get(user) == password
+
+    async def _auth_cram_md5(self, _initial):
+        challenge = f"<{self.number}.{time.time()}@{self.peer.name}>"
+        user, digest = (await self._challenge(challenge)).rsplit(" ", 1)
+        right = hmac.new(self.auth["accounts"].get(user, "\0").encode(), challenge.encode(), hashlib.md5)
+        return user, f"{user}\0{digest}", right.hexdigest() == digest
 
     async def _on_helo(self, _line):
         return await self._hello([f"250 {self.peer.name}"])
@@ -391,6 +467,7 @@ class Conversation:
 
     async def _on_rcpt(self, line):
         self.recipients.append(line.split(b":", 1)[1].split(b">")[0].strip(b" <").decode())
+        self.peer.recipients_asked.append((self.sender, self.recipients[-1]))
         await self._say("250 2.1.5 ok")
         return True
 

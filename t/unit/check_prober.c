@@ -27,7 +27,8 @@ static struct prober *prober;
 static struct probe *probe;
 static struct probe_request request;
 static struct probe_result result;
-static unsigned done, released, accepted, open_now, open_most, quits;
+static unsigned done, released, accepted, open_now, open_most, quits, auths, recipients;
+static const char *ehlo_reply, *auth_reply, *recipient_reply; /* NULL: 250 */
 static bool cancels;
 static const char *greeting, *alternative; /* alternative: what the second connection gets */
 static char directory[64], path[HOP_PATH_BYTES];
@@ -51,6 +52,17 @@ static void on_server_read(struct bufferevent *stream, void *arg)
 		const char *reply = is_quit ? "221 bye\r\n" : "250 fine\r\n";
 
 		quits += is_quit;
+		if (strncmp(line, "EHLO ", 5) == 0 && ehlo_reply != NULL)
+			reply = ehlo_reply;
+		if (strcmp(line, "AUTH PLAIN AHVzZXIAcGFzc3dvcmQ=") == 0 ||
+			strcmp(line, "AUTH PLAIN AHVzZXIAYW5vdGhlcg==") == 0) {
+			auths++;
+			reply = auth_reply;
+		}
+		if (strcmp(line, "RCPT TO:<a@example.test>") == 0) {
+			recipients++;
+			reply = recipient_reply != NULL ? recipient_reply : reply;
+		}
 		(void)bufferevent_write(stream, reply, strlen(reply));
 		free(line);
 	}
@@ -183,7 +195,8 @@ static void setup(void)
 	ck_assert_ptr_nonnull(prober);
 	greeting = "220 mx ESMTP\r\n";
 	alternative = NULL;
-	done = released = accepted = open_now = open_most = quits = 0;
+	done = released = accepted = open_now = open_most = quits = auths = recipients = 0;
+	ehlo_reply = auth_reply = recipient_reply = NULL;
 	cancels = false;
 	request = (struct probe_request){
 		.depth = DEPTH_HELLO,
@@ -247,6 +260,199 @@ START_TEST(a_refused_port_is_hard_and_names_the_address)
 	if (_i == 0)
 		ck_assert_str_eq(result.detail, detail);
 	(void)close(fd);
+}
+END_TEST
+
+/* A keyring that answers from the event loop. */
+static struct {
+	struct credentials credentials;
+	enum keyring_status status;
+	keyring_done_fn *done;
+	void *arg;
+	struct event *event;
+	char host[HOP_HOST_BYTES];
+	unsigned asked, cancelled;
+} ring;
+
+static void on_ring(evutil_socket_t fd, short events, void *arg)
+{
+	const struct keyring_answer answer = {ring.status,
+		ring.status == KEYRING_FOUND ? &ring.credentials : NULL, "it is not readable"};
+
+	(void)fd;
+	(void)events;
+	(void)arg;
+	ring.done(ring.arg, &answer);
+}
+
+static uint32_t ring_ask(void *keyring_arg, const char *hop, const char *host, keyring_done_fn *fn, void *arg)
+{
+	(void)keyring_arg;
+	(void)hop;
+	ring.asked++;
+	ring.done = fn;
+	ring.arg = arg;
+	(void)snprintf(ring.host, sizeof ring.host, "%s", host);
+	event_active(ring.event, EV_TIMEOUT, 0);
+	return 1;
+}
+
+static void ring_cancel(void *keyring_arg, uint32_t handle)
+{
+	(void)keyring_arg;
+	(void)handle;
+	ring.cancelled++;
+}
+
+static const struct keyring keyring = {ring_ask, ring_cancel, NULL};
+
+static const char offers_login[] = "250-mx\r\n250 AUTH LOGIN PLAIN\r\n";
+
+/* use_auth - with an answer to EHLO and one to AUTH PLAIN */
+static void use_auth(enum keyring_status status, const char *ehlo, const char *auth)
+{
+	memset(&ring, 0, sizeof ring);
+	ring.status = status;
+	(void)strcpy(ring.credentials.user, "user");
+	(void)strcpy(ring.credentials.password, "password");
+	ring.event = evtimer_new(base, on_ring, NULL);
+	prober_use_keyring(prober, &keyring);
+	ehlo_reply = ehlo;
+	auth_reply = auth;
+	request.auth.is_wanted = true;
+	request.auth.may_be_plain = true;
+	(void)strcpy(request.auth.host, "relay.example");
+	for (int i = 0; i <= SMTP_AUTH_VERIFIED; i++)
+		(void)strcpy(request.auth.options[i], "noanonymous");
+}
+
+static void end_auth(void)
+{
+	event_free(ring.event);
+}
+
+START_TEST(credentials_are_asked_for_and_sent)
+{
+	use_auth(KEYRING_FOUND, offers_login, "235 welcome\r\n");
+	run_against("[127.0.0.1]:%u");
+	expect(CHECK_SERVER, REASON_NONE, false);
+	ck_assert(result.is_deep[DEPTH_KIND_AUTH] && !result.is_deep[DEPTH_KIND_RECIPIENT]);
+	ck_assert_uint_eq(ring.asked, 1);
+	ck_assert_str_eq(ring.host, "relay.example");
+	ck_assert_uint_eq(auths, 1);
+	ck_assert_uint_eq(quits, 1);
+	end_auth();
+}
+END_TEST
+
+START_TEST(a_rejection_is_hard_and_the_next_address_is_not_tried)
+{
+	use_auth(KEYRING_FOUND, offers_login, "535 5.7.8 no\r\n");
+	run_against("[localhost]:%u");
+	expect(CHECK_SERVER, REASON_AUTH_REJECTED, true);
+	ck_assert_uint_eq(auths, 1);
+	ck_assert(result.is_deep[DEPTH_KIND_AUTH]);
+	ck_assert_ptr_nonnull(strstr(result.detail, "said: 535 5.7.8 no"));
+	end_auth();
+}
+END_TEST
+
+START_TEST(rejected_credentials_are_known_again)
+{
+	use_auth(KEYRING_FOUND, offers_login, "535 5.7.8 no\r\n");
+	run_against("[127.0.0.1]:%u");
+	request.auth.has_rejected = true;
+	memcpy(request.auth.rejected, result.print, sizeof result.print);
+	done = released = auths = 0;
+	run_against("[127.0.0.1]:%u");
+	expect(CHECK_SERVER, REASON_NONE, false);
+	ck_assert(result.is_spared && !result.is_deep[DEPTH_KIND_AUTH]);
+	ck_assert_uint_eq(auths, 0);
+	(void)strcpy(ring.credentials.password, "another");
+	done = released = 0;
+	run_against("[127.0.0.1]:%u");
+	ck_assert_uint_eq(auths, 1);
+	ck_assert(!result.is_spared);
+	end_auth();
+}
+END_TEST
+
+START_TEST(where_postfix_has_no_credentials_nothing_is_sent)
+{
+	use_auth(KEYRING_NONE, offers_login, "535 no\r\n");
+	run_against("[127.0.0.1]:%u");
+	expect(CHECK_SERVER, REASON_NONE, false);
+	ck_assert(result.is_deep[DEPTH_KIND_AUTH]);
+	ck_assert_uint_eq(auths, 0);
+	end_auth();
+}
+END_TEST
+
+START_TEST(what_cannot_be_looked_up_is_our_fault_but_a_server_that_fails_is_down)
+{
+	use_auth(KEYRING_ERROR, offers_login, "235 ok\r\n");
+	run_against("[127.0.0.1]:%u");
+	expect(CHECK_SERVER, REASON_LOCAL_ERROR, false);
+	ck_assert_str_eq(result.detail, "it is not readable");
+	ck_assert(result.is_deep[DEPTH_KIND_AUTH]);
+	done = released = 0;
+	greeting = "554 no\r\n";
+	run_against("[127.0.0.1]:%u");
+	expect(CHECK_SERVER, REASON_SERVICE_REJECTED, false);
+	ck_assert(!result.is_deep[DEPTH_KIND_AUTH]);
+	end_auth();
+}
+END_TEST
+
+START_TEST(a_server_without_auth_is_degraded)
+{
+	use_auth(KEYRING_FOUND, "250 mx\r\n", "235 ok\r\n");
+	run_against("[127.0.0.1]:%u");
+	ck_assert_int_eq(result.outcome[CHECK_SERVER].reason, REASON_AUTH_UNAVAILABLE);
+	ck_assert_int_eq(result.outcome[CHECK_SERVER].severity, SEVERITY_DEGRADED);
+	end_auth();
+}
+END_TEST
+
+/* Whether Postfix may go without TLS, whether it takes what is offered, whether STARTTLS is. */
+static const struct {
+	bool may_be_plain, prefers_tls, has_starttls, is_sent;
+} protections[] = {
+	{true, false, true, true},
+	{true, true, false, true},
+	{true, true, true, false},
+	{false, false, false, false},
+	{false, true, true, false},
+};
+
+START_TEST(a_password_is_not_sent_where_postfix_would_use_tls)
+{
+	use_auth(KEYRING_FOUND,
+		protections[_i].has_starttls ? "250-mx\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n"
+					     : "250-mx\r\n250 AUTH PLAIN\r\n",
+		"235 ok\r\n");
+	request.auth.may_be_plain = protections[_i].may_be_plain;
+	request.auth.prefers_tls = protections[_i].prefers_tls;
+	run_against("[127.0.0.1]:%u");
+	ck_assert_uint_eq(auths, protections[_i].is_sent);
+	expect(CHECK_SERVER, protections[_i].is_sent ? REASON_NONE : REASON_LOCAL_ERROR, false);
+	end_auth();
+}
+END_TEST
+
+START_TEST(a_recipient_is_asked_for_at_the_end)
+{
+	(void)strcpy(request.recipient, "a@example.test");
+	run_against("[127.0.0.1]:%u");
+	expect(CHECK_SERVER, REASON_NONE, false);
+	ck_assert(result.is_deep[DEPTH_KIND_RECIPIENT]);
+	ck_assert_uint_eq(recipients, 1);
+	ck_assert_uint_eq(quits, 1);
+	recipient_reply = "550 5.1.1 unknown\r\n";
+	done = released = 0;
+	run_against("[127.0.0.1]:%u");
+	expect(CHECK_SERVER, REASON_SERVICE_REJECTED, false);
+	ck_assert_ptr_nonnull(strstr(result.detail, "said while sending RCPT TO: 550 5.1.1 unknown"));
 }
 END_TEST
 
@@ -560,9 +766,23 @@ START_TEST(the_limit_covers_every_address)
 }
 END_TEST
 
+static void add_auth(TCase *tcase)
+{
+	tcase_add_test(tcase, credentials_are_asked_for_and_sent);
+	tcase_add_test(tcase, a_rejection_is_hard_and_the_next_address_is_not_tried);
+	tcase_add_test(tcase, rejected_credentials_are_known_again);
+	tcase_add_test(tcase, where_postfix_has_no_credentials_nothing_is_sent);
+	tcase_add_test(tcase, what_cannot_be_looked_up_is_our_fault_but_a_server_that_fails_is_down);
+	tcase_add_test(tcase, a_server_without_auth_is_degraded);
+	tcase_add_loop_test(tcase, a_password_is_not_sent_where_postfix_would_use_tls, 0,
+		(int)(sizeof protections / sizeof *protections));
+	tcase_add_test(tcase, a_recipient_is_asked_for_at_the_end);
+}
+
 static void add(TCase *tcase)
 {
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	add_auth(tcase);
 	tcase_add_loop_test(tcase, a_good_server_is_up, 0, 3);
 	tcase_add_loop_test(tcase, a_refused_port_is_hard_and_names_the_address, 0, 2);
 	tcase_add_loop_test(tcase, depth_decides_what_is_said, 0, 3);
