@@ -16,6 +16,7 @@
 #include "base/xmem.h"
 #include "broker.h"
 #include "engine.h"
+#include "logs.h"
 #include "privilege.h"
 #include "sockets.h"
 #include "watch.h"
@@ -229,6 +230,9 @@ static void take_message(struct keeper *keeper, struct channel_message *message)
 		close(message->fd); /* the engine has none to give */
 	if (message->type == CHANNEL_OPEN) {
 		if (!broker_answer(keeper->broker, keeper->channel, message))
+			close_channel(keeper);
+	} else if (message->type == CHANNEL_LOG) {
+		if (!logs_answer(&keeper->sources, keeper->channel, message))
 			close_channel(keeper);
 	} else if (message->type == CHANNEL_READY) {
 		if (!keeper->was_ready)

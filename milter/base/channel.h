@@ -20,6 +20,8 @@ enum channel_type {
 	CHANNEL_DUMP,	   /* keeper: state to the log */
 	CHANNEL_OPEN,	   /* engine: connect to a private/ socket, see broker.h */
 	CHANNEL_OPENED,	   /* keeper: the answer, with the descriptor unless it failed */
+	CHANNEL_LOG,	   /* engine: open Postfix's log, see logs.h */
+	CHANNEL_LOG_OPENED, /* keeper: the answer, with the descriptor unless it failed */
 };
 
 struct channel_message {

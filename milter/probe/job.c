@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmem.h"
+#include "probe/hearsay.h"
 #include "probe/transport.h"
 
 #include <stdio.h>
@@ -42,6 +43,7 @@ struct job {
 	bool is_glance, is_suspect;     /* of a transport: this run; the last time it was asked it had a fault */
 	int64_t asked_ms;               /* when that was */
 	bool has_fallback, uses_native; /* as the plan of this probe had them */
+	struct hearsay hearsay;
 	struct job *prev, *next;        /* in the queue of those that wait for a place */
 };
 
@@ -166,6 +168,8 @@ static void record_result(struct job *job, const struct probe_result *result)
 	memcpy(findings.outcome, result->outcome, sizeof findings.outcome);
 	soften(job, &findings);
 	record(job, &findings);
+	hearsay_result(&job->hearsay, hop_state(job->hop) == STATE_DOWN, hop_is_settled(job->hop),
+		clock_now_ms());
 }
 
 static void on_done(void *arg, const struct probe_result *result)
@@ -355,6 +359,45 @@ void job_due(struct job *job)
 
 		record_without_probe(job, &outcome, plan.why);
 	}
+}
+
+/* wake_by - at that time at the latest */
+static void wake_by(struct job *job, int64_t delay_ms)
+{
+	struct timeval now, due, wanted = {delay_ms / 1000, delay_ms % 1000 * 1000};
+
+	(void)evutil_gettimeofday(&now, NULL);
+	evutil_timeradd(&now, &wanted, &wanted);
+	if (evtimer_pending(job->timer, &due) && evutil_timercmp(&due, &wanted, >))
+		job_arm(job, delay_ms);
+}
+
+void job_hear(struct job *job, enum statement statement, bool is_sure)
+{
+	const struct conf_probe *probe = sched_settings(job->sched);
+	const struct machine_policy policy = {.fall = probe->fall};
+	bool is_down = hop_state(job->hop) == STATE_DOWN, is_new;
+	struct conf_hop_settings hop;
+	int64_t delay_ms;
+
+	if (statement != STATEMENT_WORKS && is_down)
+		return;
+	conf_hop_settings(site_conf(job->sched->site), hop_full_name(job->hop), &hop);
+	if (statement == STATEMENT_WORKS && !is_down) {
+		if (is_sure && job->phase == PHASE_SLEEPING && hop_is_settled(job->hop) &&
+			hearsay_puts_off(&job->hearsay, hop.interval_ms, clock_now_ms()))
+			job_sleep(job);
+		return;
+	}
+	if (statement == STATEMENT_FAILS && is_sure)
+		(void)table_accuse(job->sched->table, job->hop, &policy);
+	delay_ms = hearsay_hurries(&job->hearsay, statement, probe->fast_interval_ms,
+		hop.interval_ms, clock_now_ms(), &is_new);
+	if (is_new)
+		log_debug("hop %s: %s in Postfix's log", hop_full_name(job->hop),
+			is_down ? "delivered" : "deferred");
+	if (job->phase == PHASE_SLEEPING)
+		wake_by(job, delay_ms);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

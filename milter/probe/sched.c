@@ -233,6 +233,14 @@ struct sched *sched_new(struct event_base *base, struct table *table, const stru
 	return sched;
 }
 
+void sched_evidence(struct sched *sched, const char *name, enum statement statement, bool is_sure)
+{
+	struct hop *hop = table_find(sched->table, name);
+
+	if (hop != NULL && hop_job(hop) != NULL)
+		job_hear(hop_job(hop), statement, is_sure);
+}
+
 static void end_job(void *arg, struct hop *hop)
 {
 	(void)arg;
