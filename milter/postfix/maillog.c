@@ -8,7 +8,7 @@
  *	status=deferred (connect to NAME[ADDRESS]:PORT: Connection refused)
  *
  * (log_adhoc.c; the reasons are those of smtp_connect.c, smtp_proto.c, smtp_trouble.c, smtp_sasl_glue.c, smtp_addr.c),
- * and two of qmgr(8) about a transport.  The lines of error(8), "delivery temporarily suspended: ...", only repeat
+ * and three of qmgr(8) about a transport.  The lines of error(8), "delivery temporarily suspended: ...", only repeat
  * what another line has said, and have relay=none.
  *
  * Postfix before 3.5 writes addresses without quoting, so an address can pretend to be the rest of a line.  Whoever
@@ -281,12 +281,15 @@ static bool parse_delivery(struct rest *rest, struct maillog_line *out)
 	return out->statement != STATEMENT_NONE;
 }
 
-/* parse_transport - qmgr(8): "warning: connect to transport private/NAME: ...", "warning: transport NAME failure" */
+/* parse_transport - qmgr(8): "warning: connect to transport private/NAME: ...", "warning: private/NAME socket: malformed
+ * response", "warning: transport NAME failure" */
 static bool parse_transport(struct rest *rest, struct maillog_line *out)
 {
 	out->statement = STATEMENT_FAILS;
 	if (skip(rest, "warning: connect to transport private/"))
 		return take(rest, ':', out->transport, sizeof out->transport);
+	if (skip(rest, "warning: private/"))
+		return take(rest, ' ', out->transport, sizeof out->transport) && skip(rest, "socket: ");
 	return skip(rest, "warning: transport ") &&
 	       take(rest, ' ', out->transport, sizeof out->transport) && skip(rest, "failure");
 }
