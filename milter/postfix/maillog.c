@@ -302,7 +302,8 @@ bool maillog_parse(const char *line, size_t length, struct maillog_line *out)
 	if (length > MAILLOG_LINE_BYTES || !take_head(&rest, out))
 		return false;
 	out->statement = STATEMENT_NONE;
-	out->transport[0] = '\0';
+	out->transport[0] = out->name[0] = out->address[0] = '\0';
+	out->port = 0;
 	program = strrchr(out->tag, '/');
 	if (program == NULL)
 		return false;

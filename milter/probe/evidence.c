@@ -128,6 +128,7 @@ static void follow(struct follower *follower, int fd)
 		log_info("%s: following the log of Postfix (%s)", follower->path,
 			follower->directory);
 	follower->error = 0;
+	follower->path_ms = clock_now_ms() + PATH_MS;
 }
 
 /* is_same_file - false when one of them cannot be looked at */

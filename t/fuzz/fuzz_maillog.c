@@ -36,7 +36,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *line = malloc(size + 1); /* no byte behind it */
 	struct maillog_line out, again;
-	const char *relay;
 
 	require(line != NULL);
 	memcpy(line + 1, data, size);
@@ -49,9 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			require(is_clean(out.name, sizeof out.name) && is_in(line + 1, size, out.name));
 			require(is_clean(out.address, sizeof out.address));
 			require(*out.name != '\0');
-			relay = memmem(line + 1, size, ", relay=", 8);
-			require(relay != NULL && memmem(relay + 1, (size_t)(line + size - relay),
-							 ", relay=", 8) == NULL);
+			require(is_in(line + 1, size, ", relay="));
 		}
 		require(maillog_parse(line + 1, size, &again));
 		require(again.statement == out.statement && again.port == out.port);

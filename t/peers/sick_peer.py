@@ -43,7 +43,10 @@ BEHAVIOURS = (
     "flood",         # greeting lines without end
     "hello_4xx",
     "hello_5xx",
+    "greylist",      # 450 to RCPT, with words that belong into a log
 )
+GREYLISTED = ("450 4.2.0 greylisted, relay=none, delay=0, delays=0/0/0/0, dsn=4.4.1, status=deferred (lost"
+              " connection with us while receiving the initial server greeting)")
 DEFAULT_DELAY = {"slow": 2.0, "postscreen": 6.0, "drip": 0.5}
 HEADER_ID = re.compile(rb"^X-Test-Id: *(\S+)", re.MULTILINE | re.IGNORECASE)
 
@@ -390,6 +393,9 @@ class Conversation:
         return True
 
     async def _on_rcpt(self, line):
+        if self.behaviour == "greylist":
+            await self._say(GREYLISTED)
+            return True
         self.recipients.append(line.split(b":", 1)[1].split(b">")[0].strip(b" <").decode())
         await self._say("250 2.1.5 ok")
         return True
