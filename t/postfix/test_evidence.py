@@ -157,6 +157,21 @@ def test_addresses_that_look_like_a_log_do_nothing(site, style):
     assert not scene.milter.log.find(NEWS)
 
 
+@pytest.mark.seconds(5)
+def test_a_transport_that_qmgr_cannot_reach_is_seen(site):
+    """Mail of sendmail(1), which we are not asked about here."""
+    scene = LogScene(site)
+    scene.postfix.add_service("customer unix - - n - - smtp\n")
+    scene.postfix.route("customer.test", f"customer:[127.0.0.1]:{scene.relay.bind_to[1]}")
+    scene.start()
+    hop = f"customer:[127.0.0.1]:{scene.relay.bind_to[1]}"
+    scene.milter.wait_state(hop, "down", "connection-refused")
+    os.unlink(scene.postfix.queue_directory / "private/customer")
+    scene.postfix.sendmail("a@from.test", ["b@customer.test"], "Subject: x\n\nx\n")
+    scene.postfix.log.wait_for("connect to transport private/customer: No such file")
+    scene.milter.wait_state(hop, "down", "transport-undefined", SEEN)
+
+
 @pytest.mark.seconds(16)
 def test_deliveries_put_probes_off_but_not_for_ever(site):
     scene = LogScene(site, probe={**SLOW, "interval": "2s", "jitter": "0%"}).start()
