@@ -16,22 +16,29 @@
 
 enum { KEY_BYTES = HOP_HOST_BYTES + 8 };
 
+/* There may be 10,000 hops, so each thing is kept once. */
 struct entry {
 	struct entry *next; /* of the same server */
-	char *hop;
+	const struct known *hop;
 	const struct instance *instance;
-	char tag[MAILLOG_TAG_BYTES];
+	const struct service *service;
 };
 
 struct server {
 	UT_hash_handle hh;
-	char key[KEY_BYTES];
 	struct entry *entries;
+	char key[];
+};
+
+struct known {
+	UT_hash_handle hh;
+	char hop[];
 };
 
 struct attribution {
 	struct site *site;
 	struct server *servers;
+	struct known *known; /* hops that were added, whether they have a server or not */
 	char base[HOP_NAME_BYTES]; /* of the transport that was asked for last */
 };
 
@@ -49,7 +56,6 @@ static void free_entries(struct entry *entry)
 
 	for (; entry != NULL; entry = next) {
 		next = entry->next;
-		free(entry->hop);
 		free(entry);
 	}
 }
@@ -57,9 +63,15 @@ static void free_entries(struct entry *entry)
 void attribution_free(struct attribution *attribution)
 {
 	struct server *server, *next;
+	struct known *known, *next_known;
 
 	if (attribution == NULL)
 		return;
+	HASH_ITER(hh, attribution->known, known, next_known)
+	{
+		HASH_DEL(attribution->known, known); /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
+		free(known);
+	}
 	HASH_ITER(hh, attribution->servers, server, next)
 	{
 		HASH_DEL(attribution->servers, server); /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
@@ -90,7 +102,7 @@ static void make_key(char key[KEY_BYTES], uint16_t port, const char *host)
 }
 
 static void put(struct attribution *attribution, uint16_t port, const char *host,
-	const struct entry *model, const char *hop)
+	const struct entry *model)
 {
 	struct entry *entry = xcalloc(1, sizeof *entry);
 	struct server *server;
@@ -99,38 +111,54 @@ static void put(struct attribution *attribution, uint16_t port, const char *host
 	make_key(key, port, host);
 	server = find(attribution, key);
 	if (server == NULL) {
-		server = xcalloc(1, sizeof *server);
-		memcpy(server->key, key, sizeof key);
+		server = xcalloc(1, sizeof *server + strlen(key) + 1);
+		(void)strcpy(server->key, key);
 		HASH_ADD_STR(attribution->servers, key, server);
 	}
 	*entry = *model;
-	entry->hop = xstrdup(hop);
 	entry->next = server->entries;
 	server->entries = entry;
+}
+
+bool attribution_has(const struct attribution *attribution, const char *hop)
+{
+	const struct known *known;
+
+	HASH_FIND_STR(attribution->known, hop, known);
+	return known != NULL;
+}
+
+static const struct known *remember(struct attribution *attribution, const char *hop)
+{
+	struct known *known = xcalloc(1, sizeof *known + strlen(hop) + 1);
+
+	(void)strcpy(known->hop, hop);
+	HASH_ADD_STR(attribution->known, hop, known);
+	return known;
 }
 
 void attribution_add(struct attribution *attribution, const char *hop)
 {
 	char transport[HOP_NAME_BYTES];
 	struct entry model = {0};
-	const struct service *service;
 	const char *nexthop;
 	struct plan plan;
 
+	if (attribution_has(attribution, hop))
+		return;
+	model.hop = remember(attribution, hop);
 	site_plan(attribution->site, hop, &plan);
 	if (plan.kind != PLAN_SERVER || !hop_split(hop, transport, sizeof transport, &nexthop))
 		return;
-	(void)site_transport(attribution->site, transport, &model.instance, &service);
-	if (service == NULL || snprintf(model.tag, sizeof model.tag, "%s/%s",
-				       service_parameter(model.instance, service, "syslog_name", NULL),
-				       service->command) >= (int)sizeof model.tag)
+	(void)site_transport(attribution->site, transport, &model.instance, &model.service);
+	if (model.service == NULL)
 		return;
 	if (plan.target.is_unix) {
-		put(attribution, 0, plan.target.path, &model, hop);
+		put(attribution, 0, plan.target.path, &model);
 		return;
 	}
-	put(attribution, plan.target.port, plan.target.host, &model, hop);
-	put(attribution, 0, plan.target.host, &model, hop);
+	put(attribution, plan.target.port, plan.target.host, &model);
+	put(attribution, 0, plan.target.host, &model);
 }
 
 static void suspect(struct suspects *out, const char *hop)
@@ -143,6 +171,16 @@ static void suspect(struct suspects *out, const char *hop)
 	out->count++;
 }
 
+/* is_logging_as - does an agent of this service log under that name? */
+static bool is_logging_as(const struct entry *entry, const char *tag)
+{
+	const char *name = service_parameter(entry->instance, entry->service, "syslog_name", NULL);
+	size_t length = strlen(name);
+
+	return strncmp(tag, name, length) == 0 && tag[length] == '/' &&
+	       strcmp(tag + length + 1, entry->service->command) == 0;
+}
+
 static void look_up(const struct attribution *attribution, const struct instance *instance,
 	const char *tag, uint16_t port, const char *host, struct suspects *out)
 {
@@ -153,8 +191,8 @@ static void look_up(const struct attribution *attribution, const struct instance
 	server = find(attribution, key);
 	for (const struct entry *entry = server != NULL ? server->entries : NULL; entry != NULL;
 		entry = entry->next)
-		if (entry->instance == instance && strcmp(entry->tag, tag) == 0)
-			suspect(out, entry->hop);
+		if (entry->instance == instance && is_logging_as(entry, tag))
+			suspect(out, entry->hop->hop);
 }
 
 /* is_alone - no other instance writes the same log under the same name */

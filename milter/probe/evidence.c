@@ -26,7 +26,8 @@ enum {
 	LOOK_MS = 250,
 	PATH_MS = 1000,	    /* how often to look whether the path means another file */
 	RETRY_MS = 5000,    /* the same while there is none, or we may not read it */
-	INDEX_MS = 1000,    /* new hops are known to us after so long */
+	INDEX_MS = 2000,    /* how often to look for new hops */
+	INDEX_STEP = 100,   /* how many of them a turn takes in */
 	STEPS_A_TURN = 4,   /* of TAIL_STEP_BYTES */
 };
 
@@ -39,7 +40,7 @@ struct follower {
 	int next_fd;	   /* what the path means now, to be read when the other is at its end; -1: the same */
 	char path[MAILLOG_PATH_BYTES];
 	int error;	    /* that was logged, 0: none */
-	bool is_asking;	    /* for the file */
+	unsigned asked;	    /* for the file, and not answered yet */
 	bool is_marked;
 	bool is_unsure;	    /* the path may be another one after a reload */
 	int64_t path_ms;    /* when to look at the path again */
@@ -52,33 +53,50 @@ struct evidence {
 	const struct maillog_opener *opener;
 	struct site *site;
 	struct follower *followers;
-	struct attribution *attribution; /* NULL: to be made */
-	uint64_t generation;		 /* of the hops in it */
-	int64_t index_ms;
+	struct attribution *attribution;
+	char **fresh; /* hops that are to be taken into it */
+	size_t fresh_count;
+	uint64_t generation; /* of the hops that are in it or here */
+	int64_t index_ms;    /* when that was looked at */
 };
 
-static void add_hop(void *arg, struct hop *hop)
+static void collect(void *arg, struct hop *hop)
 {
 	struct evidence *evidence = arg;
 
-	if (hop_is_shown(hop))
-		attribution_add(evidence->attribution, hop_full_name(hop));
+	if (!hop_is_shown(hop) || attribution_has(evidence->attribution, hop_full_name(hop)))
+		return;
+	evidence->fresh =
+		xrealloc(evidence->fresh, (evidence->fresh_count + 1) * sizeof *evidence->fresh);
+	evidence->fresh[evidence->fresh_count++] = xstrdup(hop_full_name(hop));
 }
 
-/* update_index - when hops were learned, but not for each of them */
-static void update_index(struct evidence *evidence)
+/* update_index - take new hops in, a few at a time: there may be thousands, and probes wait for us */
+static void update_index(struct evidence *evidence, int64_t now_ms)
 {
-	int64_t now_ms = clock_now_ms();
+	if (evidence->fresh_count == 0 && evidence->generation != table_generation(evidence->table) &&
+		now_ms - evidence->index_ms >= INDEX_MS) {
+		evidence->generation = table_generation(evidence->table);
+		evidence->index_ms = now_ms;
+		table_each(evidence->table, collect, evidence);
+	}
+	for (int i = 0; i < INDEX_STEP && evidence->fresh_count > 0; i++) {
+		char *hop = evidence->fresh[--evidence->fresh_count];
 
-	if (evidence->attribution != NULL &&
-		(evidence->generation == table_generation(evidence->table) ||
-			now_ms - evidence->index_ms < INDEX_MS))
-		return;
+		attribution_add(evidence->attribution, hop);
+		free(hop);
+	}
+}
+
+/* reset_index - everything may mean something else after a reload */
+static void reset_index(struct evidence *evidence)
+{
+	while (evidence->fresh_count > 0)
+		free(evidence->fresh[--evidence->fresh_count]);
 	attribution_free(evidence->attribution);
-	evidence->attribution = attribution_new(evidence->site);
-	evidence->generation = table_generation(evidence->table);
-	evidence->index_ms = now_ms;
-	table_each(evidence->table, add_hop, evidence);
+	evidence->attribution = evidence->site != NULL ? attribution_new(evidence->site) : NULL;
+	evidence->generation = 0;
+	evidence->index_ms = 0;
 }
 
 static void on_line(void *arg, const char *text, size_t length)
@@ -90,7 +108,6 @@ static void on_line(void *arg, const char *text, size_t length)
 
 	if (!maillog_parse(text, length, &line))
 		return;
-	update_index(evidence);
 	attribution_find(evidence->attribution, follower->directory, &line, &suspects);
 	for (size_t i = 0; i < suspects.count; i++)
 		sched_evidence(evidence->sched, suspects.hop[i], line.statement, suspects.is_sure);
@@ -175,12 +192,12 @@ void evidence_opened(struct evidence *evidence, const char *directory,
 	struct follower *follower = find(evidence, directory);
 	struct maillog_opened own = *opened;
 
-	if (follower == NULL || !follower->is_asking) {
+	if (follower == NULL || follower->asked == 0) {
 		if (opened->fd >= 0)
 			close(opened->fd);
 		return;
 	}
-	follower->is_asking = false;
+	follower->asked--;
 	/* Who may not read it has asked somebody who may not, either; but maybe we may. */
 	if (own.fd < 0 && own.error == EACCES)
 		maillog_open(maillog_file_of(evidence->site, directory), &own);
@@ -210,7 +227,7 @@ static void look_at_path(struct follower *follower, int64_t now_ms)
 		is_same_file(tail_fd(follower->tail), &status))
 		return;
 	follower->is_unsure = false;
-	follower->is_asking = evidence->opener->ask(evidence->opener->opener_arg, follower->directory);
+	follower->asked += evidence->opener->ask(evidence->opener->opener_arg, follower->directory);
 }
 
 /* read_log - a bounded piece; true when there is more */
@@ -243,6 +260,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	update_index(evidence, now_ms);
 	for (struct follower *follower = evidence->followers; follower != NULL;
 		follower = follower->next) {
 		look_at_path(follower, now_ms);
@@ -285,9 +303,11 @@ void evidence_free(struct evidence *evidence)
 		evidence->followers = follower->next;
 		follower_free(follower);
 	}
-	attribution_free(evidence->attribution);
 	event_free(evidence->timer);
 	site_unref(evidence->site);
+	evidence->site = NULL;
+	reset_index(evidence);
+	free(evidence->fresh);
 	free(evidence);
 }
 
@@ -332,8 +352,7 @@ void evidence_apply(struct evidence *evidence, struct site *site)
 
 	site_unref(evidence->site);
 	evidence->site = site_ref(site);
-	attribution_free(evidence->attribution);
-	evidence->attribution = NULL;
+	reset_index(evidence);
 	for (struct follower *follower = evidence->followers; follower != NULL;
 		follower = follower->next)
 		follower->is_marked = true;

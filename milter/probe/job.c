@@ -364,11 +364,13 @@ void job_due(struct job *job)
 /* wake_by - at that time at the latest */
 static void wake_by(struct job *job, int64_t delay_ms)
 {
-	struct timeval now, due, wanted = {delay_ms / 1000, delay_ms % 1000 * 1000};
+	struct timeval now, due, left;
 
+	if (!evtimer_pending(job->timer, &due))
+		return;
 	(void)evutil_gettimeofday(&now, NULL);
-	evutil_timeradd(&now, &wanted, &wanted);
-	if (evtimer_pending(job->timer, &due) && evutil_timercmp(&due, &wanted, >))
+	evutil_timersub(&due, &now, &left);
+	if ((int64_t)left.tv_sec * 1000 + left.tv_usec / 1000 > delay_ms)
 		job_arm(job, delay_ms);
 }
 
