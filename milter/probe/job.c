@@ -39,7 +39,7 @@ struct job {
 	struct transport_check *transport; /* of a base, NULL: a server is probed */
 	enum phase phase;
 	bool is_wanted;                 /* again, as soon as the connection has ended */
-	bool is_asked;                  /* mail wants it, or wanted it last: a glance is not enough */
+	bool is_asked;                  /* mail or its log wants it, or wanted it last: a glance is not enough */
 	bool is_glance, is_suspect;     /* of a transport: this run; the last time it was asked it had a fault */
 	int64_t asked_ms;               /* when that was */
 	bool has_fallback, uses_native; /* as the plan of this probe had them */
@@ -398,6 +398,7 @@ void job_hear(struct job *job, enum statement statement, bool is_sure)
 	if (is_new)
 		log_debug("hop %s: %s in Postfix's log", hop_full_name(job->hop),
 			is_down ? "delivered" : "deferred");
+	job->is_asked = true;
 	if (job->phase == PHASE_SLEEPING)
 		wake_by(job, delay_ms);
 }

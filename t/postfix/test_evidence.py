@@ -1,12 +1,13 @@
 """Postfix's own log is evidence: a deferral makes a probe come at once, a delivery spares one."""
 import os
+import pwd
 import re
 import shutil
 import time
 
 import pytest
 
-from harness.milter import QUIET
+from harness.milter import QUIET, USER
 from harness.net import REMOTE_ADDRESS
 from harness.scene import RelayScene
 from harness.smtp import send
@@ -71,14 +72,6 @@ class LogScene(RelayScene):
         self.relay.stop()
         self.defer()
         self.milter.wait_state(self.hop, "down", "connection-refused", SEEN)
-
-    def recover(self):
-        """The relay is there again, and so is the hop."""
-        self.relay.start()
-        self.milter.hup()
-        self.milter.ctl("status")
-        self.postfix.wait_empty()
-        self.milter.wait_state(self.hop, "up", timeout=10)
 
 
 @pytest.mark.seconds(9)
@@ -234,6 +227,16 @@ def test_a_log_that_cannot_be_read_is_told_once_and_followed_when_it_can(site):
     os.chmod(scene.postfix.log.path, 0o644)
     scene.wait_following()
     scene.milter.wait_state(scene.hop, "down", "connection-refused", SEEN)
+
+
+@pytest.mark.seconds(6)
+@pytest.mark.parametrize("reader", ["postfix", USER], ids=["keeper", "engine"])
+def test_it_is_enough_that_one_of_our_users_may_read_the_log(site, reader):
+    scene = LogScene(site).start(is_readable=False)
+    scene.milter.log.wait_for(OFF)
+    os.chown(scene.postfix.log.path, pwd.getpwnam(reader).pw_uid, -1)
+    scene.wait_following()
+    scene.must_notice()
 
 
 @pytest.mark.seconds(8)
