@@ -5,19 +5,32 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Of Debian and its like, and of Red Hat and its like. */
 static const char *const usual[] = {"/var/log/mail.log", "/var/log/maillog"};
 
-/* open_path - a regular file; a terminal or a pipe (maillog_file = /dev/stdout) cannot be followed */
+/* is_own - for us "/dev/stdout" is our own, which Postfix does not write to */
+static bool is_own(const char *path)
+{
+	return strncmp(path, "/dev/", strlen("/dev/")) == 0 ||
+	       strncmp(path, "/proc/", strlen("/proc/")) == 0;
+}
+
+/* open_path - a regular file; nothing else can be followed */
 static void open_path(const char *path, struct maillog_opened *opened)
 {
 	struct stat status;
 
 	(void)snprintf(opened->path, sizeof opened->path, "%s", path);
+	opened->error = EINVAL;
+	opened->fd = -1;
+	if (is_own(path))
+		return;
 	opened->error = 0;
 	opened->fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (opened->fd < 0) {
