@@ -16,8 +16,10 @@
 #include "base/secret.h"
 #include "broker.h"
 #include "health/table.h"
+#include "logs.h"
 #include "ops/control.h"
 #include "ops/notify.h"
+#include "probe/evidence.h"
 #include "probe/sched.h"
 #include "sockets.h"
 #include "vault.h"
@@ -45,6 +47,7 @@ static struct {
 	struct event_base *base;
 	struct table *table;
 	struct sched *sched;
+	struct evidence *evidence;
 	struct control *control;
 	struct resolver *resolver;
 	struct conf *conf; /* the options that cannot change are those of the start */
@@ -88,6 +91,7 @@ static void apply(const struct sources *sources)
 	struct site *site = site_new(sources->conf, sources->postconfs, sources->count);
 
 	sched_apply(engine.sched, site);
+	evidence_apply(engine.evidence, site);
 	site_publish(site);
 }
 
@@ -140,6 +144,15 @@ static void drain(void)
 	on_drain(-1, 0, NULL);
 }
 
+static void take_log(struct channel_message *message)
+{
+	struct maillog_opened opened;
+	const char *directory = logs_answered(message, &opened);
+
+	if (directory != NULL)
+		evidence_opened(engine.evidence, directory, &opened);
+}
+
 static void take_message(struct channel_message *message)
 {
 	size_t bytes;
@@ -154,6 +167,8 @@ static void take_message(struct channel_message *message)
 		requests_answered(engine.opener, message);
 	} else if (message->type == CHANNEL_TOLD) {
 		secrets_told(engine.keyring, message);
+	} else if (message->type == CHANNEL_LOG_OPENED) {
+		take_log(message);
 	} else if (message->type == CHANNEL_STOP) {
 		drain();
 	} else if (message->type == CHANNEL_DUMP) {
@@ -195,6 +210,8 @@ static void build_events(const struct sources *sources, int control_fd)
 	if (engine.opener == NULL || engine.sched == NULL || engine.keyring == NULL)
 		give_up(EX_OSERR, "cannot start to probe");
 	sched_use_keyring(engine.sched, engine.keyring);
+	engine.evidence = evidence_new(
+		engine.base, engine.table, engine.sched, logs_opener(engine.channel_fd));
 	engine.resolver = resolver_new(engine.base, engine.opener);
 	engine.control = control_new(engine.base, control_fd, engine.table, engine.opener);
 	engine.channel_event =

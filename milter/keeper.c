@@ -17,6 +17,7 @@
 #include "base/xmem.h"
 #include "broker.h"
 #include "engine.h"
+#include "logs.h"
 #include "privilege.h"
 #include "sockets.h"
 #include "vault.h"
@@ -236,6 +237,9 @@ static void take_message(struct keeper *keeper, struct channel_message *message)
 			close_channel(keeper);
 	} else if (message->type == CHANNEL_ASK) {
 		if (!vault_answer(keeper->vault, keeper->channel, message))
+			close_channel(keeper);
+	} else if (message->type == CHANNEL_LOG) {
+		if (!logs_answer(&keeper->sources, keeper->channel, message))
 			close_channel(keeper);
 	} else if (message->type == CHANNEL_READY) {
 		if (!keeper->was_ready)

@@ -22,6 +22,8 @@ enum channel_type {
 	CHANNEL_OPENED,	   /* keeper: the answer, with the descriptor unless it failed */
 	CHANNEL_ASK,	   /* engine: the credentials for a hop, see vault.h; */
 	CHANNEL_TOLD,	   /* keeper: the answer, which is secret */
+	CHANNEL_LOG,	   /* engine: open Postfix's log, see logs.h */
+	CHANNEL_LOG_OPENED, /* keeper: the answer, with the descriptor unless it failed */
 };
 
 struct channel_message {

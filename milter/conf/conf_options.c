@@ -87,7 +87,7 @@ static const struct conf_option root_options[] = {
 
 #define OBJECT conf_postfix
 static const struct conf_option postfix_options[] = {
-	{"evidence", AT(evidence), WORD("none", evidence_words, EVIDENCE_NONE)},
+	{"evidence", AT(evidence), WORD("log", evidence_words, EVIDENCE_NONE)},
 };
 #undef OBJECT
 
@@ -212,7 +212,6 @@ static const struct {
 	{"", "on_change", {""}, "leave it out or set it to \"\""},
 	{"", "state", {""}, "leave it out or set it to \"\""},
 	{"", "tls_expiry_warning", {NULL}, "leave it out"},
-	{"postfix", "evidence", {"none"}, "leave it out or set it to \"none\""},
 	{"hop", "depth", {"connect", "greeting", "hello", "auth"},
 		"leave it out or set it to \"connect\", \"greeting\", \"hello\" or \"auth\""},
 	{"hop", "tls", {"none"}, "leave it out or set it to \"none\""},

@@ -3,7 +3,8 @@
  *
  * One function takes results in.  A success out of "unknown" counts at once (in doubt accept), one
  * out of "down" only after `rise` in a row; a failure brings "down" at once when it is hard, else
- * after `fall` in a row.  "degraded" passes mail, so it needs no second opinion either way.
+ * after `fall` in a row.  "degraded" passes mail, so it needs no second opinion either way.  What
+ * Postfix's log says of a failure counts, but decides nothing.
  */
 #include "health/machine.h"
 
@@ -67,6 +68,7 @@ bool machine_apply(struct check *check, const struct machine_policy *policy,
 	const struct outcome *outcome, int64_t now_ms)
 {
 	check->result_ms = now_ms;
+	check->is_accused = false;
 	if (outcome->reason == REASON_LOCAL_ERROR) {
 		check->successes = check->failures = 0;
 		return enter(check, STATE_UNKNOWN, REASON_LOCAL_ERROR, now_ms);
@@ -74,6 +76,15 @@ bool machine_apply(struct check *check, const struct machine_policy *policy,
 	if (outcome->severity == SEVERITY_DOWN)
 		return fail(check, policy, outcome, now_ms);
 	return pass(check, policy, outcome, now_ms);
+}
+
+bool machine_accuse(struct check *check, const struct machine_policy *policy)
+{
+	if (check->state == STATE_DOWN || check->is_accused || check->failures + 1 >= policy->fall)
+		return false;
+	check->is_accused = true;
+	check->failures++;
+	return true;
 }
 
 bool machine_is_settled(const struct check *check)

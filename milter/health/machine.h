@@ -43,6 +43,7 @@ struct check {
 	enum reason reason;	/* of the state; REASON_NONE when up */
 	unsigned successes;	/* in a row, up to rise */
 	unsigned failures;	/* in a row, up to fall */
+	bool is_accused;	/* somebody else's failure is among them: machine_accuse() */
 	int64_t since_ms;	/* monotonic time of the last change of state */
 	int64_t result_ms;	/* monotonic time of the last result, 0: never */
 };
@@ -55,6 +56,14 @@ struct check {
  */
 bool machine_apply(struct check *check, const struct machine_policy *policy,
 	const struct outcome *outcome, int64_t now_ms);
+
+/*
+ * machine_accuse - Postfix says that it does not work; true when that counts.
+ *
+ * It counts as one failure, but the failure that decides is always a probe's: it never changes the state, the last
+ * place up to fall stays free, and only one counts until the next result.  A check that is down needs no more.
+ */
+bool machine_accuse(struct check *check, const struct machine_policy *policy);
 
 /* machine_is_settled - false while a run of successes or failures has not decided yet: then the next
  * probe is due after the fast interval */

@@ -127,6 +127,7 @@ static struct hop *put(struct table *table, const struct hop_settings *settings,
 		hop->is_learned = is_learned;
 		hop->used_ms = now_ms;
 		table->learned += is_learned;
+		table->generation++;
 		HASH_ADD_KEYPTR(hh, table->hops, hop->name, strlen(hop->name), hop);
 	}
 	hop->roles = hop->is_marked ? settings->roles : hop->roles | settings->roles;

@@ -158,6 +158,12 @@ void table_probe_begins(struct table *table, struct hop *hop, int64_t now_ms, in
 void table_record(struct table *table, struct hop *hop, const struct machine_policy *policy,
 	const struct findings *findings);
 
+/* table_accuse - Postfix says that the server of this hop does not work; true when that counts: machine_accuse() */
+bool table_accuse(struct table *table, struct hop *hop, const struct machine_policy *policy);
+
+/* table_generation - another number after a hop was put in that was not there */
+uint64_t table_generation(const struct table *table);
+
 /* table_take_change - did state or reason change since this was asked last?  What is recorded of a transport
  * changes the hops that depend on it, too. */
 bool table_take_change(struct table *table, struct hop *hop, struct hop_change *change);

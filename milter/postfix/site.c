@@ -85,6 +85,14 @@ const struct conf *site_conf(const struct site *site)
 	return site->conf;
 }
 
+const struct instance *site_instance(const struct site *site, const char *directory)
+{
+	for (size_t i = 0; i < site->instance_count; i++)
+		if (strcmp(instance_directory(site->instances[i]), directory) == 0)
+			return site->instances[i];
+	return NULL;
+}
+
 /* is_called - Postfix tells its myhostname; false: it is another one's */
 static bool is_called(const char *host_name, const char *host)
 {

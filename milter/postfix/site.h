@@ -30,6 +30,9 @@ struct site *site_current(void);
 
 const struct conf *site_conf(const struct site *site);
 
+/* site_instance - by its config_directory, NULL: none */
+const struct instance *site_instance(const struct site *site, const char *directory);
+
 /* One hop of a route. */
 struct leg {
 	enum hop_role role;

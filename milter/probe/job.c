@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/xmem.h"
 #include "probe/deep.h"
+#include "probe/hearsay.h"
 #include "probe/transport.h"
 
 #include <stdio.h>
@@ -39,11 +40,12 @@ struct job {
 	struct transport_check *transport; /* of a base, NULL: a server is probed */
 	enum phase phase;
 	bool is_wanted;                 /* again, as soon as the connection has ended */
-	bool is_asked;                  /* mail wants it, or wanted it last: a glance is not enough */
+	bool is_asked;                  /* mail or its log wants it, or wanted it last: a glance is not enough */
 	bool is_glance, is_suspect;     /* of a transport: this run; the last time it was asked it had a fault */
 	int64_t asked_ms;               /* when that was */
 	bool has_fallback, uses_native; /* as the plan of this probe had them */
 	struct deep deep;               /* of a server */
+	struct hearsay hearsay;
 	struct job *prev, *next;        /* in the queue of those that wait for a place */
 };
 
@@ -170,6 +172,8 @@ static void record_result(struct job *job, const struct probe_result *result)
 		deep_take(&job->deep, result, &findings);
 	soften(job, &findings);
 	record(job, &findings);
+	hearsay_result(&job->hearsay, hop_state(job->hop) == STATE_DOWN, hop_is_settled(job->hop),
+		clock_now_ms());
 }
 
 static void on_done(void *arg, const struct probe_result *result)
@@ -369,6 +373,48 @@ void job_due(struct job *job)
 
 		record_without_probe(job, &outcome, plan.why);
 	}
+}
+
+/* wake_by - at that time at the latest */
+static void wake_by(struct job *job, int64_t delay_ms)
+{
+	struct timeval now, due, left;
+
+	if (!evtimer_pending(job->timer, &due))
+		return;
+	(void)evutil_gettimeofday(&now, NULL);
+	evutil_timersub(&due, &now, &left);
+	if ((int64_t)left.tv_sec * 1000 + left.tv_usec / 1000 > delay_ms)
+		job_arm(job, delay_ms);
+}
+
+void job_hear(struct job *job, enum statement statement, bool is_sure)
+{
+	const struct conf_probe *probe = sched_settings(job->sched);
+	const struct machine_policy policy = {.fall = probe->fall};
+	bool is_down = hop_state(job->hop) == STATE_DOWN, is_new;
+	struct conf_hop_settings hop;
+	int64_t delay_ms;
+
+	if (statement != STATEMENT_WORKS && is_down)
+		return;
+	conf_hop_settings(site_conf(job->sched->site), hop_full_name(job->hop), &hop);
+	if (statement == STATEMENT_WORKS && !is_down) {
+		if (is_sure && job->phase == PHASE_SLEEPING && hop_is_settled(job->hop) &&
+			hearsay_puts_off(&job->hearsay, hop.interval_ms, clock_now_ms()))
+			job_sleep(job);
+		return;
+	}
+	if (statement == STATEMENT_FAILS && is_sure)
+		(void)table_accuse(job->sched->table, job->hop, &policy);
+	delay_ms = hearsay_hurries(&job->hearsay, statement, probe->fast_interval_ms,
+		hop.interval_ms, clock_now_ms(), &is_new);
+	if (is_new)
+		log_debug("hop %s: %s in Postfix's log", hop_full_name(job->hop),
+			is_down ? "delivered" : "deferred");
+	job->is_asked = true;
+	if (job->phase == PHASE_SLEEPING)
+		wake_by(job, delay_ms);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

@@ -245,6 +245,14 @@ void sched_ask_all(struct sched *sched, struct hop *hop)
 		job_ask_all(hop_job(hop));
 }
 
+void sched_evidence(struct sched *sched, const char *name, enum statement statement, bool is_sure)
+{
+	struct hop *hop = table_find(sched->table, name);
+
+	if (hop != NULL && hop_job(hop) != NULL)
+		job_hear(hop_job(hop), statement, is_sure);
+}
+
 static void end_job(void *arg, struct hop *hop)
 {
 	(void)arg;

@@ -12,6 +12,7 @@
 
 #include "health/table.h"
 #include "postfix/keyring.h"
+#include "postfix/maillog.h"
 #include "postfix/opener.h"
 #include "postfix/site.h"
 
@@ -41,5 +42,14 @@ void sched_free(struct sched *sched);
 
 /* sched_apply - take over a new site: hops that it has no more go, the state of the others stays */
 void sched_apply(struct sched *sched, struct site *site);
+
+/*
+ * sched_evidence - Postfix's log says something about a hop; one that there is not is ignored.
+ *
+ * Never changes a state.  A failure of a hop that is not down makes the next probe immediate and, if is_sure, counts as
+ * one (machine_accuse()).  A success puts the next probe off if is_sure; of a hop that is down it makes the next probe
+ * immediate.  See hearsay.h for how soon and how late.
+ */
+void sched_evidence(struct sched *sched, const char *hop, enum statement statement, bool is_sure);
 
 #endif

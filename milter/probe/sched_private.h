@@ -51,6 +51,9 @@ void job_due(struct job *job);
 /* job_rearm - intervals may be shorter now; what is due is never put off, however often we reload */
 void job_rearm(struct job *job);
 
+/* job_hear - what Postfix's log says: see sched_evidence() */
+void job_hear(struct job *job, enum statement statement, bool is_sure);
+
 /* jobs_fill_places - start those that wait, as far as there is room */
 void jobs_fill_places(struct sched *sched);
 

@@ -48,6 +48,7 @@ BEHAVIOURS = (
     "hello_4xx",
     "hello_5xx",
     "auth",          # offers AUTH `mechanisms`, judges by `accounts`, or says `reply`; see AUTH_OPTIONS
+    "greylist",      # 450 to RCPT, with words that belong into a log
 )
 AUTH_OPTIONS = {
     "mechanisms": "PLAIN LOGIN CRAM-MD5",  # "": AUTH is not offered
@@ -56,6 +57,8 @@ AUTH_OPTIONS = {
     "reply": None,                         # whatever was sent, instead of 235 or 535
     "trick": None,                         # "garbage", "hang", "drop" or "echo" when AUTH is heard
 }
+GREYLISTED = ("450 4.2.0 greylisted, relay=none, delay=0, delays=0/0/0/0, dsn=4.4.1, status=deferred (lost"
+              " connection with us while receiving the initial server greeting)")
 DEFAULT_DELAY = {"slow": 2.0, "postscreen": 6.0, "drip": 0.5}
 HEADER_ID = re.compile(rb"^X-Test-Id: *(\S+)", re.MULTILINE | re.IGNORECASE)
 
@@ -466,6 +469,9 @@ class Conversation:
         return True
 
     async def _on_rcpt(self, line):
+        if self.behaviour == "greylist":
+            await self._say(GREYLISTED)
+            return True
         self.recipients.append(line.split(b":", 1)[1].split(b">")[0].strip(b" <").decode())
         self.peer.recipients_asked.append((self.sender, self.recipients[-1]))
         await self._say("250 2.1.5 ok")

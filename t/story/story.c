@@ -9,6 +9,7 @@
  *	interval 10s
  *	at 0s probe ok -> up
  *	at 10s probe connection-refused -> up		(add "hard" when it needs no second opinion)
+ *	at 11s log deferred -> up				(Postfix's log says so)
  *	at 12s mail other -> tempfail "451 4.4.1 relayhost is temporarily unavailable: ..."
  *	at 13s mail local -> tag
  *	at 60s look -> unknown
@@ -98,6 +99,15 @@ static void probe(struct story *story, int64_t now_ms, char **word, const char *
 	expect(story, expected, state_name(story->check.state));
 }
 
+/* heard - a line of Postfix's log */
+static void heard(struct story *story, char **word, const char *expected)
+{
+	if (word[0] == NULL || strcmp(word[0], "deferred") != 0)
+		complain(story, "the log says \"deferred\", not", word[0] != NULL ? word[0] : "");
+	(void)machine_accuse(&story->check, &story->policy);
+	expect(story, expected, state_name(story->check.state));
+}
+
 /* mail - a recipient is asked about */
 static void mail(struct story *story, int64_t now_ms, char **word, const char *expected)
 {
@@ -122,7 +132,7 @@ static void mail(struct story *story, int64_t now_ms, char **word, const char *e
 	expect(story, expected, found);
 }
 
-/* at - "at TIME probe|mail|look ... -> ..." */
+/* at - "at TIME probe|log|mail|look ... -> ..." */
 static void at(struct story *story, char **word, const char *expected)
 {
 	int64_t now_ms;
@@ -133,6 +143,8 @@ static void at(struct story *story, char **word, const char *expected)
 	now_ms += START_MS;
 	if (strcmp(word[1], "probe") == 0)
 		probe(story, now_ms, word + 2, expected);
+	else if (strcmp(word[1], "log") == 0)
+		heard(story, word + 2, expected);
 	else if (strcmp(word[1], "mail") == 0)
 		mail(story, now_ms, word + 2, expected);
 	else if (strcmp(word[1], "look") == 0)

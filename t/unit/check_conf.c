@@ -60,7 +60,6 @@ START_TEST(what_this_version_lacks_is_off_by_default)
 	ck_assert_str_eq(conf->http, "");
 	ck_assert_str_eq(conf->on_change, "");
 	ck_assert_str_eq(conf->state, "");
-	ck_assert_int_eq(conf->postfix[0].evidence, EVIDENCE_NONE);
 	conf_unref(conf);
 }
 END_TEST
@@ -68,8 +67,20 @@ END_TEST
 START_TEST(what_this_version_lacks_can_be_switched_off)
 {
 	conf_unref(parse_good("http = \"\" on_change = '' state = \"\"\n"
-			      "postfix /etc/postfix { evidence = none }\n"
 			      "hop \"*\" { tls = none ca_file = \"\" recipient = \"\" }\n"));
+}
+END_TEST
+
+START_TEST(evidence_is_taken_unless_it_is_switched_off)
+{
+	struct conf *conf = parse_good("postfix /etc/postfix { evidence = none }\n"
+				       "postfix /etc { evidence = log }\n"
+				       "postfix /tmp { }\n");
+
+	ck_assert_int_eq(conf->postfix[0].evidence, EVIDENCE_NONE);
+	ck_assert_int_eq(conf->postfix[1].evidence, EVIDENCE_LOG);
+	ck_assert_int_eq(conf->postfix[2].evidence, EVIDENCE_LOG);
+	conf_unref(conf);
 }
 END_TEST
 
@@ -326,6 +337,7 @@ static void add_values(TCase *tcase)
 	ADD(the_probe_section_has_defaults);
 	ADD(what_this_version_lacks_is_off_by_default);
 	ADD(what_this_version_lacks_can_be_switched_off);
+	ADD(evidence_is_taken_unless_it_is_switched_off);
 	ADD(every_option_can_be_set);
 	ADD(every_probe_option_can_be_set);
 	ADD(a_short_interval_alone_shortens_the_fast_one);

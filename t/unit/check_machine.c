@@ -216,6 +216,81 @@ START_TEST(every_reason_has_its_own_token_and_a_code)
 }
 END_TEST
 
+START_TEST(what_the_log_says_counts_as_one_failure)
+{
+	struct check check = fresh();
+
+	apply(&check, &good, 1000);
+	ck_assert(machine_accuse(&check, &policy));
+	ck_assert_int_eq(check.state, STATE_UP);
+	ck_assert(!machine_is_settled(&check));
+	ck_assert(!apply(&check, &soft, 2000));
+	ck_assert(apply(&check, &soft, 3000));
+	ck_assert_int_eq(check.state, STATE_DOWN);
+	ck_assert_int_eq(check.since_ms, 3000);
+}
+END_TEST
+
+START_TEST(a_hundred_lines_between_two_probes_count_as_one)
+{
+	struct check check = fresh();
+
+	apply(&check, &good, 1000);
+	ck_assert(machine_accuse(&check, &policy));
+	for (int i = 0; i < 99; i++)
+		ck_assert(!machine_accuse(&check, &policy));
+	ck_assert_uint_eq(check.failures, 1);
+	ck_assert(!apply(&check, &soft, 2000));
+	ck_assert_int_eq(check.state, STATE_UP);
+}
+END_TEST
+
+START_TEST(the_failure_that_decides_is_a_probes)
+{
+	static const unsigned falls[] = {1, 2, 3};
+	struct machine_policy strict = {.rise = 1, .fall = falls[_i]};
+	struct check check = fresh();
+
+	machine_apply(&check, &strict, &good, 1000);
+	for (unsigned i = 1; i < falls[_i]; i++) {
+		machine_accuse(&check, &strict);
+		ck_assert_int_eq(check.state, STATE_UP);
+		ck_assert_uint_lt(check.failures, falls[_i]);
+		if (i + 1 < falls[_i])
+			machine_apply(&check, &strict, &soft, 1000 + i);
+	}
+	ck_assert(!machine_accuse(&check, &strict));
+	ck_assert_int_eq(check.state, STATE_UP);
+	ck_assert(machine_apply(&check, &strict, &soft, 2000));
+	ck_assert_int_eq(check.state, STATE_DOWN);
+}
+END_TEST
+
+START_TEST(a_probe_that_succeeds_clears_what_the_log_said)
+{
+	struct check check = fresh();
+
+	apply(&check, &good, 1000);
+	machine_accuse(&check, &policy);
+	apply(&check, &good, 2000);
+	ck_assert_uint_eq(check.failures, 0);
+	ck_assert(machine_is_settled(&check));
+}
+END_TEST
+
+START_TEST(what_is_down_hears_no_more_of_it)
+{
+	struct check check = fresh();
+
+	apply(&check, &hard, 1000);
+	apply(&check, &good, 2000);
+	ck_assert(!machine_accuse(&check, &policy));
+	ck_assert_uint_eq(check.successes, 1);
+	ck_assert(apply(&check, &good, 3000));
+	ck_assert_int_eq(check.state, STATE_UP);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, unknown_comes_up_with_the_first_success);
@@ -233,6 +308,11 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, no_result_for_three_intervals_is_stale);
 	tcase_add_test(tcase, states_are_ordered_by_how_bad_they_are);
 	tcase_add_test(tcase, every_reason_has_its_own_token_and_a_code);
+	tcase_add_test(tcase, what_the_log_says_counts_as_one_failure);
+	tcase_add_test(tcase, a_hundred_lines_between_two_probes_count_as_one);
+	tcase_add_loop_test(tcase, the_failure_that_decides_is_a_probes, 0, 3);
+	tcase_add_test(tcase, a_probe_that_succeeds_clears_what_the_log_said);
+	tcase_add_test(tcase, what_is_down_hears_no_more_of_it);
 }
 
 int main(void)

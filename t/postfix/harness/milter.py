@@ -69,6 +69,7 @@ class Milter:
         self.listen = listen or self._default_listen()
         self.probe = dict(BRISK if probe is None else probe)
         self.options = dict(options)
+        self.evidence = ""  # of the postfix sections; "": the default
         self.extra = ""
         self.process = None
 
@@ -97,7 +98,8 @@ class Milter:
         """The configuration as it should be now."""
         options = {"listen": self.listen, "control": self.control, "user": USER, **self.options}
         lines = [f"{key} = {literal(value)}" for key, value in options.items()]
-        lines += [f"postfix {quote(postfix.config)} {{ }}" for postfix in self.postfix]
+        evidence = f"evidence = {self.evidence}" if self.evidence else ""
+        lines += [f"postfix {quote(postfix.config)} {{ {evidence} }}" for postfix in self.postfix]
         lines += ["probe {", *(f"\t{key} = {value}" for key, value in self.probe.items()), "}"]
         return "\n".join(lines) + "\n" + self.extra
 
