@@ -205,18 +205,15 @@ const struct conf_section conf_sections[CONF_SECTION_COUNT] = {
  */
 static const struct {
 	const char *section, *option; /* option NULL: the whole section */
-	const char *available[3];     /* values that ask for nothing that is missing */
+	const char *available[4];     /* values that ask for nothing that is missing */
 	const char *advice;
 } unavailable[] = {
 	{"", "http", {""}, "leave it out or set it to \"\""},
 	{"", "on_change", {""}, "leave it out or set it to \"\""},
 	{"", "state", {""}, "leave it out or set it to \"\""},
-	{"", "tls_expiry_warning", {NULL}, "leave it out"},
 	{"postfix", "evidence", {"none"}, "leave it out or set it to \"none\""},
-	{"hop", "depth", {"connect", "greeting", "hello"},
-		"leave it out or set it to \"connect\", \"greeting\" or \"hello\""},
-	{"hop", "tls", {"none"}, "leave it out or set it to \"none\""},
-	{"hop", "ca_file", {""}, "leave it out or set it to \"\""},
+	{"hop", "depth", {"connect", "greeting", "hello", "tls"},
+		"leave it out or set it to \"connect\", \"greeting\", \"hello\" or \"tls\""},
 	{"hop", "recipient", {""}, "leave it out or set it to \"\""},
 	{"rule", NULL, {NULL}, "leave it out"},
 	{"canary", NULL, {NULL}, "leave it out"},

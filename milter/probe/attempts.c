@@ -103,6 +103,16 @@ void attempts_settle_failure(struct probe *probe)
 	outcome->is_hard = probe->is_hard && outcome->reason != REASON_LOCAL_ERROR;
 }
 
+void attempts_settle_warning(struct probe *probe, const struct smtp_dialogue_result *found)
+{
+	struct outcome *outcome = &probe->result.outcome[CHECK_SERVER];
+
+	attempts_outcome(probe, CHECK_SERVER, found->reason);
+	outcome->severity = found->severity;
+	attempts_detail(probe, "%s", found->detail);
+	probe->result.latency_us = found->latency_us;
+}
+
 void attempts_settle_success(struct probe *probe, int64_t latency_us)
 {
 	probe->result.latency_us = latency_us;

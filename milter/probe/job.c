@@ -41,6 +41,8 @@ struct job {
 	bool is_asked;                  /* mail wants it, or wanted it last: a glance is not enough */
 	bool is_glance, is_suspect;     /* of a transport: this run; the last time it was asked it had a fault */
 	int64_t asked_ms;               /* when that was */
+	struct depth_state depth;       /* of a server */
+	uint64_t tls_hash;              /* of the plan that its TLS was last looked at with */
 	bool has_fallback, uses_native; /* as the plan of this probe had them */
 	struct job *prev, *next;        /* in the queue of those that wait for a place */
 };
@@ -152,6 +154,31 @@ static void soften(const struct job *job, struct findings *findings)
 			findings->outcome[i] = partial;
 }
 
+/* go_by_depth - what only a deep probe can see stays true until the next one */
+static void go_by_depth(struct job *job, const struct probe_result *result, struct findings *findings)
+{
+	static const struct outcome fine = {REASON_NONE, SEVERITY_NONE, false};
+	struct outcome *outcome = &findings->outcome[CHECK_SERVER];
+	const struct depth_fault *fault;
+
+	if (!findings->has[CHECK_SERVER])
+		return;
+	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++)
+		if (result->is_deep[kind])
+			depth_record(&job->depth, (enum depth_kind)kind,
+				(int)result->fault_kind == kind ? outcome : &fine, result->detail,
+				result->evidence_ms);
+	if (result->is_deep[DEPTH_KIND_TLS]) {
+		findings->has_tls = true;
+		findings->tls_not_after = result->tls_not_after;
+	}
+	fault = depth_fault(&job->depth, outcome);
+	if (fault == NULL || outcome->severity == SEVERITY_DOWN || outcome->reason == REASON_LOCAL_ERROR)
+		return;
+	*outcome = fault->outcome;
+	findings->detail = fault->detail;
+}
+
 /* record_result - of a server or a transport */
 static void record_result(struct job *job, const struct probe_result *result)
 {
@@ -164,6 +191,7 @@ static void record_result(struct job *job, const struct probe_result *result)
 
 	memcpy(findings.has, result->has, sizeof findings.has);
 	memcpy(findings.outcome, result->outcome, sizeof findings.outcome);
+	go_by_depth(job, result, &findings);
 	soften(job, &findings);
 	record(job, &findings);
 }
@@ -226,7 +254,9 @@ static void fill_request(const struct sched *sched, const char *name, const stru
 	request->target = plan->target;
 	(void)snprintf(request->private_directory, sizeof request->private_directory, "%s",
 		plan->private_directory);
-	request->depth = plan->depth;
+	request->depth = plan->shallow_depth;
+	request->tls = plan->tls;
+	request->expiry_warning_ms = site_conf(sched->site)->tls_expiry_warning_ms;
 	request->connect_timeout_ms = sched_settings(sched)->connect_timeout_ms;
 	request->reply_timeout_ms = sched_settings(sched)->reply_timeout_ms;
 	request->slow_ms = site_conf(sched->site)->slow_ms;
@@ -239,6 +269,18 @@ static void fill_request(const struct sched *sched, const char *name, const stru
 	request->bind6 = plan->bind6;
 }
 
+/* choose_depth - all the way now and then, and at once when what is asked of the server is something else */
+static void choose_depth(struct job *job, const struct plan *plan, struct probe_request *request, int64_t now_ms)
+{
+	uint64_t hash = plan_tls_hash(&plan->tls) ^ (uint64_t)plan->depth;
+
+	if (job->tls_hash != hash)
+		depth_forget(&job->depth, DEPTH_KIND_TLS);
+	job->tls_hash = hash;
+	if (plan->depth >= DEPTH_TLS && depth_due(&job->depth, DEPTH_KIND_TLS, now_ms))
+		request->depth = DEPTH_TLS;
+}
+
 /* job_probe - start a probe now */
 static void job_probe(struct job *job, const struct plan *plan)
 {
@@ -248,6 +290,7 @@ static void job_probe(struct job *job, const struct plan *plan)
 	int64_t now_ms = clock_now_ms();
 
 	fill_request(sched, hop_full_name(job->hop), plan, &request);
+	choose_depth(job, plan, &request, now_ms);
 	job->probe = prober_start(sched->prober, &request, on_done, on_released, job);
 	if (job->probe == NULL) {
 		record_without_probe(job, &local_error, "out of memory");
@@ -316,6 +359,7 @@ void job_free(struct job *job)
 	if (job->transport != NULL)
 		job->sched->transports--;
 	transport_check_free(job->transport);
+	depth_free(&job->depth);
 	event_free(job->timer);
 	free(job);
 }

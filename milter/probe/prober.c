@@ -25,7 +25,11 @@ struct prober *prober_new(struct event_base *base, const struct opener *opener)
 	prober->base = base;
 	prober->opener = opener;
 	prober->dns = dns_new(base, NULL);
-	if (prober->dns == NULL) {
+	prober->tls = tls_store_new();
+	if (prober->dns == NULL || prober->tls == NULL) {
+		if (prober->dns != NULL)
+			dns_free(prober->dns);
+		tls_store_free(prober->tls);
 		free(prober);
 		return NULL;
 	}
@@ -35,6 +39,7 @@ struct prober *prober_new(struct event_base *base, const struct opener *opener)
 void prober_free(struct prober *prober)
 {
 	dns_free(prober->dns);
+	tls_store_free(prober->tls);
 	free(prober);
 }
 
@@ -46,8 +51,10 @@ static bool needs_lookup(const struct hop_target *target)
 int64_t prober_limit_ms(const struct probe_request *request)
 {
 	int64_t addresses = 1, lookup = 0;
-	int64_t each = request->connect_timeout_ms +
-		       SMTP_DIALOGUE_REPLIES * request->reply_timeout_ms + SMTP_DIALOGUE_QUIT_MS;
+	int64_t replies =
+		SMTP_DIALOGUE_REPLIES + (request->depth >= DEPTH_TLS ? SMTP_DIALOGUE_TLS_REPLIES : 0);
+	int64_t each = request->connect_timeout_ms + replies * request->reply_timeout_ms +
+		       SMTP_DIALOGUE_QUIT_MS;
 
 	if (needs_lookup(&request->target)) {
 		bool is_limited =
@@ -122,12 +129,29 @@ static void next_address(struct probe *probe)
 	try_address(probe);
 }
 
+/* note_depth - how far this address came, and what its fault belongs to */
+static void note_depth(struct probe_result *result, const struct smtp_dialogue_result *found)
+{
+	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++) {
+		if (!found->is_deep[kind])
+			continue;
+		result->is_deep[kind] = true;
+		if (found->reason != REASON_NONE)
+			result->fault_kind = (enum depth_kind)kind;
+	}
+	if (found->tls_not_after != 0)
+		result->tls_not_after = found->tls_not_after;
+}
+
 static void on_dialogue_done(void *arg, const struct smtp_dialogue_result *result)
 {
 	struct probe *probe = arg;
 
+	note_depth(&probe->result, result);
 	if (result->reason == REASON_NONE) {
 		attempts_settle_success(probe, result->latency_us);
+	} else if (result->severity == SEVERITY_DEGRADED) {
+		attempts_settle_warning(probe, result);
 	} else {
 		log_debug("%s: %s", probe->request.name, result->detail);
 		attempts_failed(probe, PROGRESS_CONNECTED, result->reason, result->detail,
@@ -156,6 +180,16 @@ static void out_of_memory(struct probe *probe)
 	next_address(probe);
 }
 
+/* server_name - as smtp(8) knows it; behind an MX record it has another one than the nexthop */
+static const char *server_name(const struct probe *probe)
+{
+	const struct hop_target *target = &probe->request.target;
+
+	if (target->is_unix)
+		return probe->request.tls.nexthop;
+	return target->lookup_mx ? "" : target->host;
+}
+
 static void begin_dialogue(struct probe *probe, int fd, int64_t start_us)
 {
 	const struct probe_request *request = &probe->request;
@@ -167,6 +201,10 @@ static void begin_dialogue(struct probe *probe, int fd, int64_t start_us)
 		.helo = request->helo,
 		.peer = probe->peer,
 		.name = request->name,
+		.tls = &request->tls,
+		.store = probe->prober->tls,
+		.host = server_name(probe),
+		.expiry_warning_ms = request->expiry_warning_ms,
 	};
 
 	log_trace("%s: connected to %s", request->name, probe->peer);
@@ -351,6 +389,7 @@ struct probe *prober_start(struct prober *prober, const struct probe_request *re
 	probe->released = released;
 	probe->arg = arg;
 	probe->result.latency_us = -1;
+	probe->result.fault_kind = DEPTH_KIND_COUNT;
 	probe->result.is_local = hop_target_is_local(&request->target);
 	probe->begin = evtimer_new(prober->base, on_begin, probe);
 	if (probe->begin == NULL) {

@@ -13,6 +13,8 @@
 #include "health/hop.h"
 #include "health/machine.h"
 #include "postfix/opener.h"
+#include "postfix/plan_tls.h"
+#include "probe/depth.h"
 
 #include <event2/event.h>
 #include <netinet/in.h>
@@ -27,6 +29,9 @@ struct probe_result {
 						  127.0.0.1:10024: Connection refused"; one clean line */
 	bool is_local;			       /* every address tried is on this host */
 	int64_t latency_us;		       /* connect() to the first byte of the greeting, -1: none */
+	bool is_deep[DEPTH_KIND_COUNT];	       /* this probe came so far, with an address at least */
+	enum depth_kind fault_kind;	       /* what the fault of the server belongs to, DEPTH_KIND_COUNT: to no such */
+	time_t tls_not_after;		       /* when the server's certificate ends, 0: there is none */
 	int64_t evidence_ms;		       /* clock_now_ms() of the last thing heard or missed */
 };
 
@@ -36,7 +41,9 @@ struct probe_request {
 	struct hop_target target;
 	char private_directory[PROBE_DIRECTORY_BYTES]; /* not "": the socket is asked of the opener, as
 							  one of this config_directory */
-	enum conf_depth depth;	   /* DEPTH_CONNECT, DEPTH_GREETING or DEPTH_HELLO */
+	enum conf_depth depth;	   /* DEPTH_CONNECT to DEPTH_TLS */
+	struct tls_plan tls;	   /* used from DEPTH_TLS on */
+	int64_t expiry_warning_ms; /* a certificate that ends sooner is a warning */
 	int64_t connect_timeout_ms; /* for each address */
 	int64_t reply_timeout_ms;   /* for each whole reply, from the end of our command */
 	int64_t slow_ms;	   /* a longer latency is degraded: slow */

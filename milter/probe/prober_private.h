@@ -15,6 +15,7 @@ struct prober {
 	struct event_base *base;
 	struct dns *dns;
 	const struct opener *opener;
+	struct tls_store *tls;
 };
 
 /* How far an attempt came; the order is that of how much its failure says. */
@@ -64,6 +65,9 @@ void attempts_failed(struct probe *probe, enum progress progress, enum reason re
 
 /* attempts_settle_failure - no address is left: what was noted is the result */
 void attempts_settle_failure(struct probe *probe);
+
+/* attempts_settle_warning - this address works, as far as mail is concerned */
+void attempts_settle_warning(struct probe *probe, const struct smtp_dialogue_result *found);
 
 /* attempts_settle_success - this address works; the fault of an earlier one may stay as "partial"
  */
