@@ -56,6 +56,7 @@ struct smtp_dialogue {
 	struct smtp_hello hello; /* what the server can, by its last answer to EHLO or LHLO */
 	bool is_degraded;	 /* the fault that is reported does not stop mail */
 	struct tls *tls;	   /* NULL: nothing is encrypted */
+	struct tls *prepared;	   /* what tls will be */
 	struct evbuffer *plain;	   /* what came through tls */
 	size_t drained_bytes;
 	struct smtp_dialogue_result result;
@@ -286,19 +287,28 @@ static void handshake(struct smtp_dialogue *dialogue)
 		handshake_done(dialogue);
 }
 
+/* prepare_tls - before anything is said; false: there can be none, and *verdict says what that means */
+static bool prepare_tls(struct smtp_dialogue *dialogue, struct smtp_tls_verdict *verdict)
+{
+	const struct smtp_dialogue_request *request = &dialogue->request;
+	struct tls_refusal refusal;
+
+	dialogue->prepared = tls_start(request->store, request->tls, request->host, &refusal);
+	if (dialogue->prepared == NULL)
+		smtp_tls_cannot(request->tls, request->peer, &refusal, verdict);
+	return dialogue->prepared != NULL;
+}
+
 /* encrypt - begin the handshake.  What came in plaintext behind the answer to STARTTLS is thrown away, as smtp(8) does:
  * anybody may have put it there (CVE-2011-0411). */
 static void encrypt(struct smtp_dialogue *dialogue)
 {
-	const struct smtp_dialogue_request *request = &dialogue->request;
 	struct evbuffer *input = bufferevent_get_input(dialogue->stream);
-	struct tls_refusal refusal;
 
 	(void)evbuffer_drain(input, evbuffer_get_length(input));
-	dialogue->tls = tls_start(request->store, request->tls, request->host, &refusal);
-	if (dialogue->tls == NULL)
-		conclude(dialogue, refusal.reason, shut_down, "no TLS with %s: %s", request->peer, refusal.error);
-	else if (!begin_step(dialogue, STEP_HANDSHAKE))
+	dialogue->tls = dialogue->prepared;
+	dialogue->prepared = NULL;
+	if (!begin_step(dialogue, STEP_HANDSHAKE))
 		conclude(dialogue, REASON_LOCAL_ERROR, hang_up, "out of memory");
 	else
 		handshake(dialogue);
@@ -323,7 +333,8 @@ static void want_tls(struct smtp_dialogue *dialogue)
 	struct smtp_tls_verdict verdict;
 
 	dialogue->result.is_deep[DEPTH_KIND_TLS] = true;
-	if (smtp_tls_is_wanted(request->tls, &dialogue->hello, request->peer, &verdict))
+	if (smtp_tls_is_wanted(request->tls, &dialogue->hello, request->peer, &verdict) &&
+		prepare_tls(dialogue, &verdict))
 		next_step(dialogue, STEP_STARTTLS);
 	else if (verdict.reason == REASON_NONE)
 		hello_done(dialogue);
@@ -337,7 +348,7 @@ static void wrap(struct smtp_dialogue *dialogue)
 	struct smtp_tls_verdict verdict;
 
 	dialogue->result.is_deep[DEPTH_KIND_TLS] = true;
-	if (!smtp_tls_is_possible(dialogue->request.tls, &verdict))
+	if (!smtp_tls_is_possible(dialogue->request.tls, &verdict) || !prepare_tls(dialogue, &verdict))
 		conclude_tls(dialogue, &verdict, shut_down);
 	else if (bufferevent_enable(dialogue->stream, EV_READ | EV_WRITE) != 0)
 		conclude(dialogue, REASON_LOCAL_ERROR, hang_up, "out of memory");
@@ -386,6 +397,7 @@ static void destroy(struct smtp_dialogue *dialogue)
 	if (dialogue->plain != NULL)
 		evbuffer_free(dialogue->plain);
 	tls_free(dialogue->tls);
+	tls_free(dialogue->prepared);
 	/* Not BEV_OPT_CLOSE_ON_FREE: that closes some time later, and closed() says "closed". */
 	(void)close(dialogue->fd);
 	free(dialogue);

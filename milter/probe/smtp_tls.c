@@ -45,6 +45,15 @@ bool smtp_tls_is_wanted(const struct tls_plan *plan, const struct smtp_hello *he
 	return false;
 }
 
+void smtp_tls_cannot(const struct tls_plan *plan, const char *peer, const struct tls_refusal *refusal,
+	struct smtp_tls_verdict *verdict)
+{
+	if (refusal->reason == REASON_LOCAL_ERROR || plan_tls_is_required(plan))
+		say(verdict, refusal->reason, "no TLS with %s: %s", peer, refusal->error);
+	else
+		say(verdict, REASON_NONE, "%s", "");
+}
+
 void smtp_tls_refused(const struct tls_plan *plan, const char *peer, const char *text,
 	struct smtp_tls_verdict *verdict)
 {

@@ -29,6 +29,10 @@ bool smtp_tls_is_wanted(const struct tls_plan *plan, const struct smtp_hello *he
 /* smtp_tls_is_possible - false: *verdict tells why no handshake can be begun */
 bool smtp_tls_is_possible(const struct tls_plan *plan, struct smtp_tls_verdict *verdict);
 
+/* smtp_tls_cannot - no session can be begun on our side, or on Postfix's */
+void smtp_tls_cannot(const struct tls_plan *plan, const char *peer, const struct tls_refusal *refusal,
+	struct smtp_tls_verdict *verdict);
+
 /* smtp_tls_refused - text: the answer to STARTTLS */
 void smtp_tls_refused(const struct tls_plan *plan, const char *peer, const char *text,
 	struct smtp_tls_verdict *verdict);

@@ -33,6 +33,7 @@ struct tls *tls_start(struct tls_store *store, const struct tls_plan *plan, cons
 	if (tls == NULL)
 		return NULL;
 	tls->plan = plan;
+	tls->trust_depth = -1;
 	tls->ssl = SSL_new(context);
 	tls->in = BIO_new(BIO_s_mem());
 	tls->out = BIO_new(BIO_s_mem());

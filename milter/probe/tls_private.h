@@ -17,6 +17,8 @@ struct tls {
 	bool is_ready; /* the handshake is done */
 	bool wants_certificate;
 	size_t fed_bytes;
+	int trust_error; /* the first of those closest to the server's own certificate */
+	int trust_depth; /* where that was, -1: there is none */
 	char error[TLS_ERROR_BYTES];
 };
 

@@ -27,7 +27,7 @@ struct stamp {
 struct context {
 	SSL_CTX *ssl;
 	char ca_file[TLS_PLAN_PATH_BYTES], ca_path[TLS_PLAN_PATH_BYTES];
-	bool has_default_ca;
+	bool has_default_ca, is_for_trust;
 	struct stamp file, path;
 };
 
@@ -104,6 +104,9 @@ static bool load(SSL_CTX *ssl, const struct tls_plan *plan, struct tls_refusal *
 {
 	const char *file = path_or_null(plan->ca_file), *path = path_or_null(plan->ca_path);
 
+	/* Where nobody has to be believed the files only have to be there. */
+	if (plan->level < TLS_LEVEL_VERIFY)
+		return is_open(plan, plan->ca_file, F_OK, refusal);
 	if (!is_open(plan, plan->ca_file, R_OK, refusal) ||
 		!is_open(plan, plan->ca_path, R_OK | X_OK, refusal))
 		return false;
@@ -115,11 +118,18 @@ static bool load(SSL_CTX *ssl, const struct tls_plan *plan, struct tls_refusal *
 	return !plan->has_default_ca || SSL_CTX_set_default_verify_paths(ssl) == 1;
 }
 
-/* go_on - smtp(8) completes the handshake whatever the certificate, and looks at the result */
+/* go_on - smtp(8) completes the handshake whatever the certificate, and looks at the result; of several errors it logs
+ * this one */
 static int go_on(int is_ok, X509_STORE_CTX *store)
 {
-	(void)is_ok;
-	(void)store;
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls *tls = SSL_get_app_data(ssl);
+	int depth = X509_STORE_CTX_get_error_depth(store);
+
+	if (is_ok || (tls->trust_depth >= 0 && tls->trust_depth <= depth))
+		return 1;
+	tls->trust_error = X509_STORE_CTX_get_error(store);
+	tls->trust_depth = depth;
 	return 1;
 }
 
@@ -161,6 +171,7 @@ static bool is_same(const struct context *context, const struct tls_plan *plan)
 	struct stamp file, path;
 
 	if (context->ssl == NULL || context->has_default_ca != plan->has_default_ca ||
+		context->is_for_trust != (plan->level >= TLS_LEVEL_VERIFY) ||
 		strcmp(context->ca_file, plan->ca_file) != 0 || strcmp(context->ca_path, plan->ca_path) != 0)
 		return false;
 	look(plan->ca_file, &file);
@@ -171,7 +182,8 @@ static bool is_same(const struct context *context, const struct tls_plan *plan)
 
 SSL_CTX *tls_store_context(struct tls_store *store, const struct tls_plan *plan, struct tls_refusal *refusal)
 {
-	struct context fresh = {.has_default_ca = plan->has_default_ca};
+	struct context fresh = {
+		.has_default_ca = plan->has_default_ca, .is_for_trust = plan->level >= TLS_LEVEL_VERIFY};
 	struct context *place;
 
 	for (int i = 0; i < CONTEXTS; i++)

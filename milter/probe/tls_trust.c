@@ -230,7 +230,8 @@ bool tls_is_believed(struct tls *tls)
 		(void)snprintf(tls->error, sizeof tls->error, "its fingerprint is another one");
 	} else if (!is_believed) {
 		is_believed = result == X509_V_OK;
-		(void)snprintf(tls->error, sizeof tls->error, "%s", X509_verify_cert_error_string(result));
+		(void)snprintf(tls->error, sizeof tls->error, "%s",
+			X509_verify_cert_error_string(tls->trust_depth >= 0 ? tls->trust_error : result));
 	}
 	return is_believed;
 }
