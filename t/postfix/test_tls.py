@@ -17,10 +17,10 @@ NAME = "relay.example.net"
 class TlsScene(RelayScene):
     """A relayhost that can TLS, with a certificate of our own authority."""
 
-    def __init__(self, site, authority, identity=None, level="verify", wrapper=False, brackets=True, **options):
+    def __init__(self, site, authority, identity=None, level="verify", wrapper=False, lmtp=False, **options):
         site.dns.set(NAME, a=[REMOTE_ADDRESS])
-        nexthop = f"[{NAME}]:PORT" if brackets else f"{NAME}:PORT"
-        self._peer = site.tls_peer(identity or authority.issue(NAME, [NAME]), wrapper=wrapper)
+        nexthop = f"[{NAME}]:PORT"
+        self._peer = site.tls_peer(identity or authority.issue(NAME, [NAME]), wrapper=wrapper, lmtp=lmtp)
         super().__init__(site, nexthop, **options)
         self.relay = self._peer
         self.relayhost = nexthop.replace("PORT", str(self.relay.bind_to[1]))
@@ -35,7 +35,7 @@ class TlsScene(RelayScene):
         """Send one message around the milter: "sent", or why smtp(8) defers it."""
         sent = self.postfix.sendmail("me@example.test", [self.recipient], "Subject: test\n\ntest\n")
         assert sent.returncode == 0, sent.stderr
-        pattern = r"postfix/smtp\[\d+\]: .*status=(sent|deferred|bounced) \((.*)\)"
+        pattern = r"postfix/[sl]mtp\[\d+\]: .*status=(sent|deferred|bounced) \((.*)\)"
 
         def has_decided():
             found = self.postfix.log.find(pattern)
@@ -177,6 +177,18 @@ def test_a_policy_goes_before_the_level(site, authority, policy, state):
     scene.start()
     hop, _said = _must_agree(scene)
     assert hop["state"] == state, hop
+
+
+@pytest.mark.seconds(8)
+@pytest.mark.parametrize("ok", [True, False])
+def test_lmtp_is_judged_by_its_own_parameters(site, authority, ok):
+    scene = TlsScene(site, authority, None if ok else _expired(authority), level="none", lmtp=True)
+    scene.postfix.params.update(default_transport="lmtp", lmtp_tls_security_level="verify",
+                                lmtp_tls_CAfile=authority.file)
+    scene.hop = f"lmtp:{scene.relayhost}"
+    scene.start()
+    hop, _said = _must_agree(scene)
+    assert (hop["state"], hop["reason"]) == (("up", None) if ok else ("down", "tls-certificate")), hop
 
 
 @pytest.mark.seconds(8)
