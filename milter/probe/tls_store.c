@@ -154,8 +154,7 @@ static SSL_CTX *new_context(const struct tls_plan *plan, struct tls_refusal *ref
 		return NULL;
 	SSL_CTX_set_security_level(ssl, 0);
 	/* A probe is over before there would be a reason to begin anew. */
-	SSL_CTX_set_options(ssl, SSL_OP_ALL | SSL_OP_SINGLE_ECDH_USE | SSL_OP_SINGLE_DH_USE |
-					 SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_options(ssl, SSL_OP_ALL | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_verify(ssl, SSL_VERIFY_NONE, go_on);
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_client_cert_cb(ssl, no_certificate);

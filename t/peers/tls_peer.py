@@ -4,8 +4,8 @@
     authority = Authority(directory)
     TlsPeer(address, authority.issue("name", ["mx.example.test"])).start()
 
-TLS begins with STARTTLS, or before the greeting (wrapper=True).  What happens there is set with set_tls(); everything else is
-a SickPeer.  An Authority makes certificates with openssl(1).
+TLS begins with STARTTLS, or before the greeting (wrapper=True).  What happens there is set with set_tls(); everything else
+is a SickPeer.  An Authority makes certificates with openssl(1).
 """
 import asyncio
 import contextlib
