@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <libmilter/mfapi.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,7 @@ static void print_versions(void)
 	(void)printf("failfast-milter %s\nlibmilter %u.%u.%u\nlibevent %s\nc-ares %s\njansson %s\n",
 		PACKAGE_VERSION, major, minor, patch, event_get_version(), ares_version(NULL),
 		jansson_version_str());
-	(void)printf("libconfuse %s\n", confuse_version);
+	(void)printf("libconfuse %s\n%s\n", confuse_version, OpenSSL_version(OPENSSL_VERSION));
 }
 
 static void parse_options(int argc, char **argv, struct options *options)

@@ -126,8 +126,10 @@ void conf_hop_settings(const struct conf *conf, const char *hop, struct conf_hop
 			continue;
 		if (section->interval_ms >= 0)
 			out->interval_ms = section->interval_ms;
-		if (section->depth >= 0)
+		if (section->depth >= 0) {
 			out->depth = (enum conf_depth)section->depth;
+			out->is_depth_set = true;
+		}
 		if (section->tls >= 0)
 			out->tls = (enum conf_tls)section->tls;
 		if (section->ca_file != NULL)

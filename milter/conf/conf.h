@@ -133,6 +133,7 @@ void conf_unref(struct conf *conf);
 struct conf_hop_settings {
 	int64_t interval_ms;
 	enum conf_depth depth;
+	bool is_depth_set;     /* a hop section says so */
 	enum conf_tls tls;
 	const char *ca_file;   /* owned by conf */
 	const char *recipient; /* owned by conf */

@@ -211,11 +211,6 @@ static const struct {
 	{"", "http", {""}, "leave it out or set it to \"\""},
 	{"", "on_change", {""}, "leave it out or set it to \"\""},
 	{"", "state", {""}, "leave it out or set it to \"\""},
-	{"", "tls_expiry_warning", {NULL}, "leave it out"},
-	{"hop", "depth", {"connect", "greeting", "hello", "auth"},
-		"leave it out or set it to \"connect\", \"greeting\", \"hello\" or \"auth\""},
-	{"hop", "tls", {"none"}, "leave it out or set it to \"none\""},
-	{"hop", "ca_file", {""}, "leave it out or set it to \"\""},
 	{"rule", NULL, {NULL}, "leave it out"},
 	{"canary", NULL, {NULL}, "leave it out"},
 };

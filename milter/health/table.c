@@ -323,6 +323,8 @@ void table_record(struct table *table, struct hop *hop, const struct machine_pol
 	replace_detail(hop, findings->detail);
 	hop->is_local = findings->is_local;
 	hop->latency_us = findings->latency_us;
+	if (findings->has_tls)
+		hop->tls_not_after = findings->tls_not_after;
 	hop->result_ms = findings->evidence_ms;
 	hop->last_probe = clock_wall();
 	hop->started_ms = 0;

@@ -35,6 +35,7 @@ struct hop_view {
 	time_t last_probe;	       /* 0: never */
 	int64_t age_ms;		       /* since the last result, -1: never */
 	int64_t latency_us;	       /* of the last answer, -1: none */
+	time_t tls_not_after;	       /* when the server's certificate ends, 0: none is known */
 	bool has_check[CHECK_COUNT];
 	struct check check[CHECK_COUNT];
 };
@@ -52,6 +53,8 @@ struct findings {
 	const char *detail;
 	int64_t latency_us;  /* -1: none */
 	int64_t evidence_ms; /* when it was found */
+	bool has_tls;	     /* tls_not_after is news */
+	time_t tls_not_after; /* 0: there is no certificate */
 	bool is_local;
 };
 

@@ -93,6 +93,7 @@ void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out
 	out->last_probe = from->last_probe;
 	out->age_ms = from->result_ms != 0 ? now_ms - from->result_ms : -1;
 	out->latency_us = from->latency_us;
+	out->tls_not_after = from->tls_not_after;
 	copy_checks(hop, out);
 	if (is_stale(hop, now_ms) || (hop->base != NULL && is_stale(hop->base, now_ms))) {
 		out->state = STATE_UNKNOWN;

@@ -40,6 +40,7 @@ struct hop {
 	time_t since;	     /* of this state: */
 	enum state state;    /* the worst of its checks, its transport's included */
 	time_t last_probe;
+	time_t tls_not_after; /* 0: none is known */
 	enum state reported; /* what the log was told last */
 	enum reason reported_reason;
 	char *detail;

@@ -77,10 +77,10 @@ json_t *status_hop(const struct hop_view *view)
 	json_t *latency = view->latency_us >= 0 ? json_real((double)view->latency_us / 1000.0)
 						: json_null();
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "hop", status_text(view->name),
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "hop", status_text(view->name),
 		"state", state_name(view->state), "reason", reason_or_null(view->reason), "detail",
 		text_or_null(view->detail), "since", time_or_null(view->since), "last_probe",
-		time_or_null(view->last_probe), "latency_ms", latency, "roles", roles(view->roles),
+		time_or_null(view->last_probe), "latency_ms", latency, "tls_not_after", time_or_null(view->tls_not_after), "roles", roles(view->roles),
 		"local", view->is_local, "learned", view->is_learned, "checks", checks(view));
 }
 

@@ -126,6 +126,7 @@ struct instance *instance_new(const struct postconf *postconf)
 	instance->text[2] = xstrdup(postconf->parameters);
 	instance->directory = xstrdup(postconf->directory);
 	instance->hops = xstrdup(postconf->hops != NULL ? postconf->hops : "");
+	instance->policies = xstrdup(postconf->policies != NULL ? postconf->policies : "");
 	add_parameters(&instance->main, instance->text[0]);
 	add_services(instance, instance->text[1]);
 	index_services(instance);
@@ -145,6 +146,7 @@ void instance_free(struct instance *instance)
 	for (size_t i = 0; i < sizeof instance->text / sizeof instance->text[0]; i++)
 		free(instance->text[i]);
 	free(instance->hops);
+	free(instance->policies);
 	free(instance->services);
 	free(instance->by_name);
 	for (size_t i = 0; i < instance->listener_count; i++)
@@ -206,6 +208,11 @@ const struct service *instance_service(const struct instance *instance, const ch
 const char *instance_hops(const struct instance *instance)
 {
 	return instance->hops;
+}
+
+const char *instance_policies(const struct instance *instance)
+{
+	return instance->policies;
 }
 
 const struct service *instance_services(const struct instance *instance, size_t *count)

@@ -84,6 +84,9 @@ const struct listener *instance_listeners(const struct instance *instance, size_
 /* instance_hops - what look-up tables name, "TRANSPORT TAB NEXTHOP" lines */
 const char *instance_hops(const struct instance *instance);
 
+/* instance_policies - what tables of TLS policies say, see tls_policy.h */
+const char *instance_policies(const struct instance *instance);
+
 /* How well a listener fits an address; a better one is greater. */
 enum listener_fit {
 	FIT_NONE,

@@ -22,6 +22,7 @@ struct instance {
 	char *directory;
 	char *text[3];
 	char *hops;
+	char *policies;
 	struct parameter *main, *overrides;
 	struct service *services;
 	size_t service_count;

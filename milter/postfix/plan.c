@@ -16,14 +16,6 @@
 
 enum { PORT_SMTP = 25, PORT_LMTP = 24, DEFAULT_ADDRESS_LIMIT = 5, PARAMETER_BYTES = 64, DEFAULT_MAX_IDLE_MS = 100000 };
 
-/* The client of a hop's server, as its parameters are looked up. */
-struct client {
-	const struct instance *instance;
-	const struct service *service;
-	const char *prefix; /* "smtp" or "lmtp" */
-	bool is_smtpd;	    /* the client of a before-queue filter */
-};
-
 /* parameter - "smtp_" or "lmtp_" and the name, "" when unknown */
 static const char *parameter(const struct client *client, const char *name)
 {
@@ -35,6 +27,20 @@ static const char *parameter(const struct client *client, const char *name)
 	if (client->service == NULL)
 		return instance_parameter(client->instance, full);
 	return service_parameter(client->instance, client->service, full, NULL);
+}
+
+const char *client_parameter(const struct client *client, const char *name)
+{
+	return parameter(client, name);
+}
+
+const char *client_word(const struct client *client, const char *name)
+{
+	if (client->instance == NULL)
+		return "";
+	if (client->service == NULL)
+		return instance_parameter(client->instance, name);
+	return service_parameter(client->instance, client->service, name, NULL);
 }
 
 /* plan_hello - the name that the transport itself would say */
@@ -65,11 +71,18 @@ static void plan_addresses(const struct client *client, struct plan *plan)
 	plan->has_bind6 = inet_pton(AF_INET6, parameter(client, "bind_address6"), &plan->bind6) == 1;
 }
 
-/* plan_depth - our setting, but where the server waits for a TLS handshake only connecting is safe */
-static void plan_depth(const struct client *client, struct plan *plan)
+/* plan_depth - as far as mail depends on, if nothing else is set; a server that waits for a TLS handshake says nothing
+ * before, so there it is TLS or connecting */
+static void plan_depth(const struct conf_hop_settings *settings, struct plan *plan)
 {
-	if (plan->depth > DEPTH_CONNECT && strcmp(parameter(client, "tls_wrappermode"), "yes") == 0)
-		plan->depth = DEPTH_CONNECT;
+	plan->depth = settings->depth;
+	if (!settings->is_depth_set && plan_tls_is_required(&plan->tls))
+		plan->depth = DEPTH_TLS;
+	if (plan->tls.is_wrapped && plan->depth > DEPTH_CONNECT && plan->depth < DEPTH_TLS)
+		plan->depth = DEPTH_TLS;
+	plan->shallow_depth = plan->depth < DEPTH_HELLO ? plan->depth : DEPTH_HELLO;
+	if (plan->tls.is_wrapped && plan->shallow_depth > DEPTH_CONNECT)
+		plan->shallow_depth = DEPTH_CONNECT;
 }
 
 /* without_prefix - the nexthop as smtp(8) and lmtp(8) look it up */
@@ -219,10 +232,12 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 	plan->private_directory = "";
 	conf_hop_settings(site->conf, hop, &settings);
 	plan->interval_ms = settings.interval_ms;
-	plan->depth = settings.depth;
 	plan->recipient = settings.recipient;
 	if (!hop_split(hop, transport, sizeof transport, &nexthop) || *nexthop == '\0' ||
 		strpbrk(nexthop, ", \t") != NULL)
+		return;
+	/* That much is its transport's, which has a plan of its own. */
+	if (settings.is_depth_set && settings.depth == DEPTH_SERVICE)
 		return;
 	protocol = find_client(site, transport, &client);
 	if (protocol == PROTOCOL_NONE)
@@ -231,7 +246,8 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 	plan_private(&client, plan);
 	plan_hello(site, &client, plan);
 	plan_addresses(&client, plan);
-	plan_depth(&client, plan);
+	plan_tls(&client, &settings, nexthop, plan);
+	plan_depth(&settings, plan);
 	plan_auth(&client, nexthop, plan);
 }
 

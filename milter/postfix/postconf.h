@@ -16,6 +16,7 @@ struct postconf {
 	char *services;	  /* postconf -M: master.cf, a service a line */
 	char *parameters; /* postconf -Px: the -o options of master.cf, expanded */
 	char *hops;	  /* what look-up tables name, "TRANSPORT TAB NEXTHOP" lines; either may be empty */
+	char *policies;	  /* what tables of TLS policies say, see tls_policy.h; may be empty */
 	char *error;	  /* NULL, or why the texts are missing: one line */
 	char **files;	  /* whose change means that a table changed; they do not travel */
 	size_t file_count;

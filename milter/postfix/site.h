@@ -11,6 +11,7 @@
 #include "conf/conf.h"
 #include "health/hop.h"
 #include "postfix/instance.h"
+#include "postfix/plan_tls.h"
 
 #include <netinet/in.h>
 
@@ -143,7 +144,9 @@ struct plan {
 	struct hop_target target; /* a UNIX path is absolute */
 	const char *private_directory; /* config_directory of the instance in whose private/ it lies, "": none */
 	int64_t interval_ms;
-	enum conf_depth depth;
+	enum conf_depth depth;	       /* of a probe that goes as far as is wanted */
+	enum conf_depth shallow_depth; /* of those in between */
+	struct tls_plan tls;
 	const char *recipient; /* asked for behind hello, "": none */
 	struct plan_auth auth;
 	const char *helo;

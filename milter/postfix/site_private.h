@@ -54,6 +54,24 @@ void filters_report(const struct site *site);
 bool site_listener_at(const struct site *site, const struct hop_target *target, size_t *instance,
 	size_t *listener);
 
+/* The client of a hop's server, as its parameters are looked up. */
+struct client {
+	const struct instance *instance;
+	const struct service *service;
+	const char *prefix; /* "smtp" or "lmtp" */
+	bool is_smtpd;	    /* the client of a before-queue filter */
+};
+
+/* client_parameter - "smtp_" or "lmtp_" and the name, "" when unknown */
+const char *client_parameter(const struct client *client, const char *name);
+
+/* client_word - a parameter that has no such prefix */
+const char *client_word(const struct client *client, const char *name);
+
+/* plan_tls - fill in plan->tls; the target must be there.  nexthop: as the hop's name has it */
+void plan_tls(const struct client *client, const struct conf_hop_settings *settings,
+	const char *nexthop, struct plan *plan);
+
 /* PROXY_TRANSPORT - stands for smtpd(8) as the client of a before-queue filter */
 #define PROXY_TRANSPORT "smtpd_proxy_filter"
 

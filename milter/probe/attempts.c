@@ -128,6 +128,8 @@ static void take_depths(struct probe *probe, const struct smtp_dialogue_result *
 		probe->result.is_deep[kind] = probe->result.is_deep[kind] || result->is_deep[kind];
 	if (result->reason == REASON_NONE && (probe->is_stranger || *probe->no_credentials != '\0'))
 		probe->result.is_deep[DEPTH_KIND_AUTH] = true;
+	if (result->tls_not_after != 0)
+		probe->result.tls_not_after = result->tls_not_after;
 }
 
 bool attempts_dialogue(struct probe *probe, const struct smtp_dialogue_result *result)

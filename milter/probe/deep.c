@@ -28,10 +28,23 @@ static void ask_auth(const struct deep *deep, const struct plan *plan, struct pr
 	memcpy(auth->rejected, deep->rejected, sizeof auth->rejected);
 }
 
+/* ask_tls - now and then, and at once when what is asked of the server is something else */
+static void ask_tls(struct deep *deep, const struct plan *plan, int64_t now_ms, struct probe_request *request)
+{
+	uint64_t hash = plan_tls_hash(&plan->tls) ^ (uint64_t)plan->depth;
+
+	if (deep->tls_hash != hash)
+		depth_forget(&deep->state, DEPTH_KIND_TLS);
+	deep->tls_hash = hash;
+	if (plan->depth >= DEPTH_TLS && depth_due(&deep->state, DEPTH_KIND_TLS, now_ms))
+		request->depth = DEPTH_TLS;
+}
+
 void deep_ask(struct deep *deep, const struct plan *plan, int64_t now_ms, struct probe_request *request)
 {
 	bool uses_auth = plan->depth == DEPTH_AUTH && plan->auth.is_used;
 
+	ask_tls(deep, plan, now_ms, request);
 	if (!uses_auth)
 		depth_forget(&deep->state, DEPTH_KIND_AUTH);
 	else if (deep->is_rechecking || depth_due(&deep->state, DEPTH_KIND_AUTH, now_ms))
@@ -40,20 +53,36 @@ void deep_ask(struct deep *deep, const struct plan *plan, int64_t now_ms, struct
 		depth_forget(&deep->state, DEPTH_KIND_RECIPIENT);
 	else if (uses_auth ? request->auth.is_wanted : depth_due(&deep->state, DEPTH_KIND_RECIPIENT, now_ms))
 		copy(request->recipient, sizeof request->recipient, plan->recipient);
+	/* Postfix says neither before TLS, where it talks that. */
+	if (request->auth.is_wanted || *request->recipient != '\0')
+		request->depth = DEPTH_TLS;
 }
 
-/* keep - each depth that the probe reached was fine but the last, to which the outcome belongs */
+/* kind_of - what a fault belongs to: the last depth that the probe reached, unless its reason says better */
+static int kind_of(const struct probe_result *result)
+{
+	enum reason reason = result->outcome[CHECK_SERVER].reason;
+	int kind = DEPTH_KIND_COUNT - 1;
+
+	if (reason == REASON_TLS_UNAVAILABLE || reason == REASON_TLS_HANDSHAKE ||
+		reason == REASON_TLS_CERTIFICATE || reason == REASON_TLS_EXPIRING)
+		return DEPTH_KIND_TLS;
+	while (kind >= 0 && !result->is_deep[kind])
+		kind--;
+	return kind;
+}
+
+/* keep - each depth that the probe reached was fine but that one to which the outcome belongs */
 static void keep(struct deep *deep, const struct probe_result *result)
 {
 	static const struct outcome fine = {REASON_NONE, SEVERITY_NONE, false};
-	const struct outcome *outcome = &result->outcome[CHECK_SERVER];
+	const int faulty = kind_of(result);
 
-	for (int kind = DEPTH_KIND_COUNT - 1; kind >= 0; kind--) {
-		if (!result->is_deep[kind])
-			continue;
-		depth_record(&deep->state, (enum depth_kind)kind, outcome, result->detail, result->evidence_ms);
-		outcome = &fine;
-	}
+	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++)
+		if (result->is_deep[kind])
+			depth_record(&deep->state, (enum depth_kind)kind,
+				kind == faulty ? &result->outcome[CHECK_SERVER] : &fine, result->detail,
+				result->evidence_ms);
 	if (result->is_deep[DEPTH_KIND_AUTH] && result->outcome[CHECK_SERVER].reason == REASON_AUTH_REJECTED)
 		memcpy(deep->rejected, result->print, sizeof deep->rejected);
 	if (result->is_spared || result->is_deep[DEPTH_KIND_AUTH])
@@ -68,6 +97,10 @@ void deep_take(struct deep *deep, const struct probe_result *result, struct find
 	if (!result->has[CHECK_SERVER])
 		return;
 	keep(deep, result);
+	if (result->is_deep[DEPTH_KIND_TLS]) {
+		findings->has_tls = true;
+		findings->tls_not_after = result->tls_not_after;
+	}
 	if (outcome->severity == SEVERITY_DOWN || outcome->reason == REASON_LOCAL_ERROR)
 		return;
 	fault = depth_fault(&deep->state, outcome);

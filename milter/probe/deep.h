@@ -15,6 +15,7 @@
 /* All zero at first. */
 struct deep {
 	struct depth_state state;
+	uint64_t tls_hash;  /* of what was asked of the server */
 	bool is_rechecking; /* rejected credentials may be others now */
 	unsigned char rejected[PROBE_PRINT_BYTES];
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 static const int64_t interval_ms[DEPTH_KIND_COUNT] = {
+	[DEPTH_KIND_TLS] = DEPTH_TLS_MS,
 	[DEPTH_KIND_AUTH] = DEPTH_AUTH_MS,
 	[DEPTH_KIND_RECIPIENT] = DEPTH_RECIPIENT_MS,
 };
@@ -42,12 +43,17 @@ static void keep_fault(struct depth_state *state, enum depth_kind kind, const st
 	(void)snprintf(fault->detail, sizeof fault->detail, "%s", detail);
 }
 
+/* is_deep - slowness and the like is nothing that only a deep probe sees */
+static bool is_deep(const struct outcome *outcome)
+{
+	return outcome->reason == REASON_AUTH_UNAVAILABLE || outcome->reason == REASON_TLS_EXPIRING ||
+	       outcome->reason == REASON_TLS_HANDSHAKE;
+}
+
 void depth_record(struct depth_state *state, enum depth_kind kind, const struct outcome *outcome,
 	const char *detail, int64_t now_ms)
 {
-	/* Slowness and the like is nothing that only a deep probe sees. */
-	if (outcome->reason == REASON_NONE ||
-		(outcome->severity == SEVERITY_DEGRADED && outcome->reason != REASON_AUTH_UNAVAILABLE)) {
+	if (outcome->reason == REASON_NONE || (outcome->severity == SEVERITY_DEGRADED && !is_deep(outcome))) {
 		depth_forget(state, kind);
 		state->kind[kind].due_ms = now_ms + interval_ms[kind];
 		return;
@@ -55,6 +61,10 @@ void depth_record(struct depth_state *state, enum depth_kind kind, const struct 
 	keep_fault(state, kind, outcome, detail);
 	state->kind[kind].faults++;
 	state->kind[kind].is_latched = outcome->reason == REASON_AUTH_REJECTED;
+	if (kind == DEPTH_KIND_TLS && outcome->severity != SEVERITY_NONE) {
+		state->kind[kind].due_ms = now_ms + (outcome->severity == SEVERITY_DOWN ? 0 : interval_ms[kind]);
+		return;
+	}
 	/* Nothing was sent where there is no mechanism: looking again costs the server nothing. */
 	state->kind[kind].due_ms =
 		outcome->reason == REASON_AUTH_UNAVAILABLE ? now_ms : now_ms + retry_ms(state->kind[kind].faults);

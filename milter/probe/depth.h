@@ -1,11 +1,12 @@
 /*
  * depth - how deep the next probe of a hop goes
  *
- * What lies behind EHLO or LHLO (authentication, a recipient) costs the server more than a look, so it is done now
+ * What lies behind EHLO or LHLO (TLS, authentication, a recipient) costs the server more than a look, so it is done now
  * and then; in between shallower probes go on, and what the last deep one found stays valid: a shallower failure
  * shows at once, a shallow success does not cure a deep fault.
  *
- * A deep fault is looked at again soon, until it is believed, then ever more seldom; rejected credentials are never
+ * A deep fault is looked at again soon, until it is believed, then ever more seldom; one of TLS with each probe, which
+ * the server hardly feels, so that the next message passes when it is repaired.  Rejected credentials are never
  * tried again by themselves, because servers lock accounts.
  *
  * Pure: time is a parameter (clock_now_ms()).
@@ -19,6 +20,7 @@
 #include <stdint.h>
 
 enum {
+	DEPTH_TLS_MS = 600 * 1000,	 /* between two handshakes that are fine */
 	DEPTH_AUTH_MS = 3600 * 1000,	 /* between two authentications that are fine */
 	DEPTH_RECIPIENT_MS = 600 * 1000, /* between two recipients that are fine */
 	DEPTH_CONFIRM = 3,		 /* faults in a row that are looked at again with the next probe */
@@ -28,7 +30,7 @@ enum {
 };
 
 /* What a hop is probed for beyond hello. */
-enum depth_kind { DEPTH_KIND_AUTH, DEPTH_KIND_RECIPIENT, DEPTH_KIND_COUNT };
+enum depth_kind { DEPTH_KIND_TLS, DEPTH_KIND_AUTH, DEPTH_KIND_RECIPIENT, DEPTH_KIND_COUNT };
 
 /* A fault that a deep probe found. */
 struct depth_fault {

@@ -234,7 +234,9 @@ static void fill_request(const struct sched *sched, const char *name, const stru
 	request->target = plan->target;
 	(void)snprintf(request->private_directory, sizeof request->private_directory, "%s",
 		plan->private_directory);
-	request->depth = plan->depth;
+	request->depth = plan->shallow_depth;
+	request->tls = plan->tls;
+	request->expiry_warning_ms = site_conf(sched->site)->tls_expiry_warning_ms;
 	request->connect_timeout_ms = sched_settings(sched)->connect_timeout_ms;
 	request->reply_timeout_ms = sched_settings(sched)->reply_timeout_ms;
 	request->slow_ms = site_conf(sched->site)->slow_ms;

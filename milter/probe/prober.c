@@ -30,7 +30,11 @@ struct prober *prober_new(struct event_base *base, const struct opener *opener)
 	prober->opener = opener;
 	credentials_start(prober);
 	prober->dns = dns_new(base, NULL);
-	if (prober->dns == NULL) {
+	prober->tls = tls_store_new();
+	if (prober->dns == NULL || prober->tls == NULL) {
+		if (prober->dns != NULL)
+			dns_free(prober->dns);
+		tls_store_free(prober->tls);
 		free(prober);
 		return NULL;
 	}
@@ -40,6 +44,7 @@ struct prober *prober_new(struct event_base *base, const struct opener *opener)
 void prober_free(struct prober *prober)
 {
 	dns_free(prober->dns);
+	tls_store_free(prober->tls);
 	free(prober);
 }
 
@@ -52,6 +57,7 @@ int64_t prober_limit_ms(const struct probe_request *request)
 {
 	int64_t addresses = 1, lookup = 0;
 	int64_t replies = SMTP_DIALOGUE_REPLIES +
+			  (request->depth >= DEPTH_TLS ? SMTP_DIALOGUE_TLS_REPLIES : 0) +
 			  (request->auth.is_wanted ? SMTP_DIALOGUE_AUTH_REPLIES : 0) +
 			  (*request->recipient != '\0' ? SMTP_DIALOGUE_RECIPIENT_REPLIES : 0);
 	int64_t each = request->connect_timeout_ms + replies * request->reply_timeout_ms +
@@ -163,6 +169,16 @@ static void out_of_memory(struct probe *probe)
 	next_address(probe);
 }
 
+/* server_name - as smtp(8) knows it; behind an MX record it has another one than the nexthop */
+static const char *server_name(const struct probe *probe)
+{
+	const struct hop_target *target = &probe->request.target;
+
+	if (target->is_unix)
+		return probe->request.tls.nexthop;
+	return target->lookup_mx ? "" : target->host;
+}
+
 static void begin_dialogue(struct probe *probe, int fd, int64_t start_us)
 {
 	const struct probe_request *request = &probe->request;
@@ -175,6 +191,10 @@ static void begin_dialogue(struct probe *probe, int fd, int64_t start_us)
 		.peer = probe->peer,
 		.name = request->name,
 		.auth = credentials_for_dialogue(probe),
+		.tls = &request->tls,
+		.store = probe->prober->tls,
+		.host = server_name(probe),
+		.expiry_warning_ms = request->expiry_warning_ms,
 	};
 
 	/* Where we are strangers although Postfix is not, the answer would mean nothing. */

@@ -14,6 +14,7 @@
 #include "health/machine.h"
 #include "postfix/keyring.h"
 #include "postfix/opener.h"
+#include "postfix/plan_tls.h"
 #include "probe/depth.h"
 #include "probe/smtp_auth.h"
 
@@ -47,8 +48,9 @@ struct probe_result {
 						  127.0.0.1:10024: Connection refused"; one clean line */
 	bool is_local;			       /* every address tried is on this host */
 	int64_t latency_us;		       /* connect() to the first byte of the greeting, -1: none */
+	bool is_deep[DEPTH_KIND_COUNT];	       /* this probe came so far, with an address at least */
+	time_t tls_not_after;		       /* when the server's certificate ends, 0: there is none */
 	int64_t evidence_ms;		       /* clock_now_ms() of the last thing heard or missed */
-	bool is_deep[DEPTH_KIND_COUNT];	       /* it came so far; the outcome belongs to the last of them */
 	bool is_spared;			       /* the credentials are those that were rejected */
 	unsigned char print[PROBE_PRINT_BYTES]; /* of the credentials that were sent, tells them apart */
 };
@@ -59,7 +61,9 @@ struct probe_request {
 	struct hop_target target;
 	char private_directory[PROBE_DIRECTORY_BYTES]; /* not "": the socket is asked of the opener, as
 							  one of this config_directory */
-	enum conf_depth depth;	   /* DEPTH_CONNECT, DEPTH_GREETING; more is DEPTH_HELLO */
+	enum conf_depth depth;	   /* DEPTH_CONNECT to DEPTH_TLS */
+	struct tls_plan tls;	   /* used from DEPTH_TLS on */
+	int64_t expiry_warning_ms; /* a certificate that ends sooner is a warning */
 	struct probe_auth auth;
 	char recipient[PROBE_RECIPIENT_BYTES]; /* asked for at the end, "": none */
 	int64_t connect_timeout_ms; /* for each address */

@@ -18,6 +18,7 @@ struct prober {
 	const struct opener *opener;
 	const struct keyring *keyring;		/* NULL: none */
 	unsigned char salt[PROBE_PRINT_BYTES]; /* of the prints of credentials */
+	struct tls_store *tls;
 };
 
 /* How far an attempt came; the order is that of how much its failure says. */

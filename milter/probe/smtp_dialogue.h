@@ -1,5 +1,5 @@
 /*
- * smtp_dialogue - greeting, hello and QUIT over a connection that is there
+ * smtp_dialogue - greeting, hello, STARTTLS and QUIT over a connection that is there
  *
  * Never sends two commands at once, never sends anything before the whole greeting, ends with QUIT
  * and an orderly close.  SIGPIPE must be ignored.  Threads: the event thread.
@@ -10,8 +10,10 @@
 #include "conf/conf.h"
 #include "health/hop.h"
 #include "health/reason.h"
+#include "postfix/plan_tls.h"
 #include "probe/depth.h"
 #include "probe/smtp_auth.h"
+#include "probe/tls.h"
 
 #include <event2/event.h>
 #include <stdint.h>
@@ -20,19 +22,24 @@ enum {
 	SMTP_DIALOGUE_DETAIL_BYTES = 256,
 	SMTP_DIALOGUE_QUIT_MS = 2000, /* for the answer to QUIT and the peer's close together */
 	SMTP_DIALOGUE_REPLIES = 3,    /* at most waited for until done(): greeting, EHLO, HELO */
+	SMTP_DIALOGUE_TLS_REPLIES = 4, /* with TLS as well: STARTTLS, the handshake, EHLO and HELO again */
 	SMTP_DIALOGUE_AUTH_REPLIES = 3,	     /* and: AUTH, user name, password */
 	SMTP_DIALOGUE_RECIPIENT_REPLIES = 3, /* and: MAIL, RCPT, RSET */
 };
 
 struct smtp_dialogue_request {
 	enum hop_protocol protocol; /* PROTOCOL_LMTP says LHLO */
-	enum conf_depth depth;      /* DEPTH_CONNECT, DEPTH_GREETING; more is DEPTH_HELLO */
+	enum conf_depth depth;      /* DEPTH_CONNECT to DEPTH_TLS */
 	int64_t reply_timeout_ms;   /* for each whole reply, from the end of our command */
 	int64_t start_us;           /* clock_now_us() when connect() was called */
 	/* The caller's until the closed callback or smtp_dialogue_cancel(): */
 	const char *helo;
 	const char *peer; /* for messages, "127.0.0.1:10024" */
 	const char *name; /* of the hop, for the trace */
+	const struct tls_plan *tls;     /* NULL: no TLS, whatever depth says */
+	struct tls_store *store;
+	const char *host;               /* the server's name after MX look-ups, "" when it is not known */
+	int64_t expiry_warning_ms;      /* a certificate that ends sooner is a warning, 0: never */
 	const char *recipient; /* asked for at the end, NULL or "": none */
 	const struct smtp_auth_request *auth; /* NULL: do not authenticate */
 };
@@ -41,6 +48,7 @@ struct smtp_dialogue_result {
 	enum reason reason; /* REASON_NONE: as far as depth goes, it works */
 	enum severity severity; /* of the reason here */
 	bool is_deep[DEPTH_KIND_COUNT]; /* it came so far; the fault belongs to the last of them */
+	time_t tls_not_after; /* when the server's certificate ends, 0: there is none */
 	int64_t latency_us; /* from start_us to the first byte of the greeting, -1: none came */
 	char detail[SMTP_DIALOGUE_DETAIL_BYTES]; /* of a fault, one clean line */
 };

@@ -232,9 +232,9 @@ class SickPeer:
         options.setdefault("delay", DEFAULT_DELAY.get(behaviour, 0.0))
         self._note(f"#{number} connect ({behaviour})")
         try:
-            await Conversation(self, number, reader, writer, behaviour, options).run()
+            await self.make_conversation(number, reader, writer, behaviour, options).run()
             self._note(f"#{number} closed")
-        except (Gone, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        except (Gone, OSError, EOFError, asyncio.LimitOverrunError) as error:
             self._note(f"#{number} gone: {error!r}")
         except asyncio.CancelledError:
             self._abort(writer)
@@ -242,6 +242,10 @@ class SickPeer:
         finally:
             self._tasks.discard(task)
             writer.close()
+
+    def make_conversation(self, *args):
+        """What serves one connection."""
+        return Conversation(self, *args)
 
     @staticmethod
     def _abort(writer):

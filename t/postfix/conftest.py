@@ -24,6 +24,7 @@ from harness.milter import Milter  # noqa: E402
 from harness.postfix import PostfixInstance  # noqa: E402
 from harness.stack import StackPostfix  # noqa: E402
 from sick_peer import SickPeer  # noqa: E402
+from tls_peer import TlsPeer  # noqa: E402
 
 _state = {"world": None, "why": "", "number": 0}
 
@@ -122,6 +123,16 @@ class Site:
         self.at_end(made.close)
         self.show(f"peer {address}", lambda: "\n".join(list(made.log)[-60:]))
         return made.start() if start else made
+
+    def tls_peer(self, identity, remote=True, **kwargs):
+        """A peer that can TLS."""
+        host = net.REMOTE_ADDRESS if remote else "127.0.0.1"
+        if remote:
+            kwargs["make_socket"] = self.world.remote_socket
+        made = TlsPeer(f"inet:{host}:{self.world.free_port()}", identity, **kwargs)
+        self.at_end(made.close)
+        self.show("TLS peer", lambda: "\n".join(list(made.log)[-60:]))
+        return made.start()
 
     def postfix(self, product=None, **kwargs):
         """A Postfix, not started; product: set up as stacks/PRODUCT says."""

@@ -41,9 +41,14 @@ static void fail_report(void *arg, const char *message)
 static void begin(const char *second_cf)
 {
 	struct postconf postconfs[2] = {
-		{xstrdup("/etc/postfix"), xstrdup(main_cf), xstrdup(master_cf), xstrdup(options), NULL, NULL, NULL, 0},
-		{xstrdup("/etc/postfix-out"), xstrdup(second_cf != NULL ? second_cf : main_cf),
-			xstrdup(master_cf), xstrdup(options), NULL, NULL, NULL, 0},
+		{.directory = xstrdup("/etc/postfix"),
+			.main = xstrdup(main_cf),
+			.services = xstrdup(master_cf),
+			.parameters = xstrdup(options)},
+		{.directory = xstrdup("/etc/postfix-out"),
+			.main = xstrdup(second_cf != NULL ? second_cf : main_cf),
+			.services = xstrdup(master_cf),
+			.parameters = xstrdup(options)},
 	};
 	char text[] = "user = \"\"\nlisten_group = \"\"\n";
 	FILE *fp = fmemopen(text, strlen(text), "r");

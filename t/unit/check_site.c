@@ -75,7 +75,7 @@ static struct site *make_site_of(const char *conf_text, size_t instances, const 
 	const char *services, const char *overrides)
 {
 	struct postconf postconf = {xstrdup("/etc/postfix"), xstrdup(parameters), xstrdup(services),
-		xstrdup(overrides), NULL, NULL, NULL, 0};
+		xstrdup(overrides), NULL, NULL, NULL, NULL, 0};
 	FILE *fp = fmemopen((char *)conf_text, strlen(conf_text), "r");
 	struct conf *conf = conf_parse(fp, "test.conf", fail_report, NULL);
 	struct site *made = site_new(conf, &postconf, instances);
@@ -337,7 +337,8 @@ START_TEST(plans_say_what_the_transport_itself_would_do)
 	ck_assert_str_eq(plan.target.path, "/var/spool/postfix/private/dovecot-lmtp");
 	ck_assert_str_eq(plan.helo, "lmtp.example.com");
 	site_plan(site, "smtps-out:[192.0.2.5]:465", &plan);
-	ck_assert_int_eq(plan.depth, DEPTH_CONNECT);
+	ck_assert_int_eq(plan.depth, DEPTH_TLS);
+	ck_assert_int_eq(plan.shallow_depth, DEPTH_CONNECT);
 	ck_assert(plan.has_bind4);
 	site_plan(site, "smtpd_proxy_filter:127.0.0.1:10030", &plan);
 	ck_assert_int_eq(plan.kind, PLAN_SERVER);
@@ -444,7 +445,8 @@ END_TEST
 
 START_TEST(postconf_survives_packing_and_damage_is_noticed)
 {
-	struct postconf in = {xstrdup("/a"), xstrdup("m = 1\n"), xstrdup(""), xstrdup("p"), xstrdup("smtp\t\n"), NULL, NULL, 0};
+	struct postconf in = {xstrdup("/a"), xstrdup("m = 1\n"), xstrdup(""), xstrdup("p"), xstrdup("smtp\t\n"),
+		xstrdup("=texthash:/x\na\tmay\n"), NULL, NULL, 0};
 	struct postconf out;
 	size_t bytes;
 	char *block = postconf_pack(&in, &bytes);
