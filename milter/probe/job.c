@@ -42,6 +42,8 @@ struct job {
 	bool is_glance, is_suspect;     /* of a transport: this run; the last time it was asked it had a fault */
 	int64_t asked_ms;               /* when that was */
 	bool has_fallback, uses_native; /* as the plan of this probe had them */
+	struct inquiries inquiries;     /* of the operator */
+	bool is_operator;               /* asks for this probe */
 	struct job *prev, *next;        /* in the queue of those that wait for a place */
 };
 
@@ -78,6 +80,9 @@ static void job_sleep(struct job *job)
 	struct conf_hop_settings hop;
 
 	job->phase = PHASE_SLEEPING;
+	inquiries_end(&job->inquiries);
+	if (job->phase != PHASE_SLEEPING)
+		return;
 	if (job->is_wanted) {
 		job_due(job);
 		return;
@@ -117,6 +122,7 @@ static void record(struct job *job, const struct findings *findings)
 		.fall = sched_settings(sched)->fall,
 	};
 
+	inquiries_found(&job->inquiries, findings);
 	table_record(sched->table, job->hop, &policy, findings);
 	if (tell_change(sched, job->hop) && hop_dependents(job->hop) > 0)
 		table_each_dependent(sched->table, job->hop, report_change, sched);
@@ -248,6 +254,8 @@ static void job_probe(struct job *job, const struct plan *plan)
 	int64_t now_ms = clock_now_ms();
 
 	fill_request(sched, hop_full_name(job->hop), plan, &request);
+	request.is_operator = job->is_operator;
+	request.trace = &job->inquiries.trace;
 	job->probe = prober_start(sched->prober, &request, on_done, on_released, job);
 	if (job->probe == NULL) {
 		record_without_probe(job, &local_error, "out of memory");
@@ -305,6 +313,7 @@ void job_free(struct job *job)
 {
 	if (job == NULL)
 		return;
+	inquiries_gone(&job->inquiries);
 	if (job->phase == PHASE_WAITING)
 		DL_DELETE(job->sched->queue, job);
 	if (job->probe != NULL) {
@@ -333,7 +342,7 @@ void job_due(struct job *job)
 
 	if (job->phase != PHASE_SLEEPING) {
 		/* One that is under way answers who asks now; one that is ending does not. */
-		job->is_wanted = job->phase == PHASE_ENDING;
+		job->is_wanted = job->is_wanted || job->phase == PHASE_ENDING;
 		return;
 	}
 	job->is_wanted = false;
@@ -343,6 +352,7 @@ void job_due(struct job *job)
 		DL_APPEND(sched->queue, job);
 		return;
 	}
+	job->is_operator = inquiries_begin(&job->inquiries);
 	if (job->transport != NULL) {
 		job_check_transport(job);
 		return;
@@ -380,11 +390,45 @@ struct job *job_new(struct sched *sched, struct hop *hop, bool is_base)
 	if (is_base)
 		job->transport = transport_check_new(sched->base, sched->opener, on_transport, job);
 	sched->transports += is_base;
+	inquiries_init(&job->inquiries, hop_full_name(hop));
 	if (job->timer == NULL || (is_base && job->transport == NULL)) {
 		log_errx("out of memory");
 		abort();
 	}
+	if (is_base)
+		transport_check_watch(job->transport, &job->inquiries.trace);
 	return job;
+}
+
+struct inquiries *job_inquiries(struct job *job)
+{
+	return &job->inquiries;
+}
+
+void job_inquire(struct job *job)
+{
+	job->is_asked = true;
+	if (job_is_busy(job))
+		job->is_wanted = true;
+	else
+		job_due(job);
+}
+
+bool job_is_busy(const struct job *job)
+{
+	return job->phase == PHASE_PROBING || job->phase == PHASE_ENDING;
+}
+
+int64_t job_limit_ms(const struct job *job)
+{
+	struct probe_request request;
+	struct plan plan;
+
+	if (job->transport != NULL)
+		return 2 * (int64_t)SILENCE_MS;
+	site_plan(job->sched->site, hop_full_name(job->hop), &plan);
+	fill_request(job->sched, hop_full_name(job->hop), &plan, &request);
+	return plan.kind == PLAN_SERVER ? prober_limit_ms(&request) : 0;
 }
 
 void job_rearm(struct job *job)

@@ -13,6 +13,7 @@
 #include "health/hop.h"
 #include "health/machine.h"
 #include "postfix/opener.h"
+#include "probe/trace.h"
 
 #include <event2/event.h>
 #include <netinet/in.h>
@@ -46,6 +47,8 @@ struct probe_request {
 	bool has_bind4, has_bind6; /* smtp_bind_address, smtp_bind_address6 */
 	struct in_addr bind4;
 	struct in6_addr bind6;
+	bool is_operator;	   /* the operator asks: look at all that depth allows, now */
+	const struct trace *trace; /* who watches, NULL: nobody; the caller's until released() */
 };
 
 struct prober; /* resolver, shared by all probes */

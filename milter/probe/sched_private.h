@@ -6,6 +6,7 @@
 #ifndef FF_SCHED_PRIVATE_H
 #define FF_SCHED_PRIVATE_H
 
+#include "probe/inquiry_private.h"
 #include "probe/listening.h"
 #include "probe/prober.h"
 #include "probe/sched.h"
@@ -44,6 +45,18 @@ void job_begin(struct job *job);
 
 /* job_due - it is time for a probe */
 void job_due(struct job *job);
+
+/* job_inquiries - who asks for a probe of this hop and watches it */
+struct inquiries *job_inquiries(struct job *job);
+
+/* job_inquire - the operator has joined them: probe as soon as the one under way has ended */
+void job_inquire(struct job *job);
+
+/* job_is_busy - a probe is under way, or is ending */
+bool job_is_busy(const struct job *job);
+
+/* job_limit_ms - how long a probe of this hop can take */
+int64_t job_limit_ms(const struct job *job);
 
 /* job_rearm - intervals may be shorter now; what is due is never put off, however often we reload */
 void job_rearm(struct job *job);

@@ -13,7 +13,6 @@
 #include "probe/smtp_dialogue.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "probe/smtp_reply.h"
 
 #include <event2/buffer.h>
@@ -92,6 +91,8 @@ conclude(struct smtp_dialogue *dialogue, enum reason reason, ending *next, const
 	(void)vsnprintf(result->detail, sizeof result->detail, fmt, ap);
 	va_end(ap);
 	result->reason = reason;
+	if (reason != REASON_NONE)
+		trace_step(dialogue->request.trace, TRACE_DIALOGUE, TRACE_NOTE, "%s", result->detail);
 	next(dialogue);
 	dialogue->done(dialogue->arg, result);
 }
@@ -124,7 +125,7 @@ static bool send_command(struct smtp_dialogue *dialogue, const char *command)
 	bool has_name = dialogue->step != STEP_QUIT;
 	const char *space = has_name ? " " : "", *name = has_name ? dialogue->request.helo : "";
 
-	log_trace("%s: > %s%s%s", dialogue->request.name, command, space, name);
+	trace_step(dialogue->request.trace, TRACE_DIALOGUE, TRACE_SENT, "%s%s%s", command, space, name);
 	return evbuffer_add_printf(bufferevent_get_output(dialogue->stream), "%s%s%s\r\n", command,
 		       space, name) >= 0;
 }
@@ -272,7 +273,11 @@ static void on_event(struct bufferevent *stream, short events, void *arg)
 static void trace_line(const struct smtp_dialogue *dialogue)
 {
 	if (dialogue->reply.lines <= TRACE_LINES)
-		log_trace("%s: < %s", dialogue->request.name, dialogue->reply.line);
+		trace_step(dialogue->request.trace, TRACE_DIALOGUE, TRACE_RECEIVED, "%s",
+			dialogue->reply.line);
+	else if (dialogue->reply.lines == TRACE_LINES + 1)
+		trace_step(dialogue->request.trace, TRACE_DIALOGUE, TRACE_NOTE,
+			"more lines, not shown");
 }
 
 static void overflowed(struct smtp_dialogue *dialogue)

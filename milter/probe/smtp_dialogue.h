@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "health/hop.h"
 #include "health/reason.h"
+#include "probe/trace.h"
 
 #include <event2/event.h>
 #include <stdint.h>
@@ -28,7 +29,8 @@ struct smtp_dialogue_request {
 	/* The caller's until the closed callback or smtp_dialogue_cancel(): */
 	const char *helo;
 	const char *peer; /* for messages, "127.0.0.1:10024" */
-	const char *name; /* of the hop, for the trace */
+	const char *name; /* of the hop, for the log */
+	const struct trace *trace; /* who watches, NULL: nobody */
 };
 
 struct smtp_dialogue_result {
