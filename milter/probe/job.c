@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmem.h"
+#include "probe/pace.h"
 #include "probe/transport.h"
 
 #include <stdio.h>
@@ -59,12 +60,14 @@ static int64_t with_jitter(int64_t delay_ms, unsigned jitter_percent)
 static int64_t next_delay(const struct job *job, int64_t interval_ms)
 {
 	const struct conf_probe *probe = sched_settings(job->sched);
+	int64_t since_ms = hop_failing_since_ms(job->hop);
 
 	if (!hop_is_settled(job->hop) && probe->fast_interval_ms < interval_ms)
 		return probe->fast_interval_ms;
-	if (hop_state(job->hop) == STATE_DOWN)
-		return probe->down_interval_ms;
-	return interval_ms;
+	if (since_ms == 0)
+		return interval_ms;
+	return hop_is_local(job->hop) ? probe->down_interval_ms
+				      : pace_down_ms(probe->down_interval_ms, clock_now_ms() - since_ms);
 }
 
 static void job_arm(struct job *job, int64_t delay_ms)
@@ -78,6 +81,7 @@ static void job_arm(struct job *job, int64_t delay_ms)
 static void job_sleep(struct job *job)
 {
 	struct conf_hop_settings hop;
+	int64_t delay_ms;
 
 	job->phase = PHASE_SLEEPING;
 	inquiries_end(&job->inquiries);
@@ -88,8 +92,9 @@ static void job_sleep(struct job *job)
 		return;
 	}
 	conf_hop_settings(site_conf(job->sched->site), hop_full_name(job->hop), &hop);
-	job_arm(job, with_jitter(next_delay(job, hop.interval_ms),
-			     sched_settings(job->sched)->jitter_percent));
+	delay_ms = next_delay(job, hop.interval_ms);
+	table_set_pause(job->sched->table, job->hop, delay_ms > hop.interval_ms ? delay_ms : 0);
+	job_arm(job, with_jitter(delay_ms, sched_settings(job->sched)->jitter_percent));
 }
 
 /* tell_change - about a hop that is shown; false when there is none */
@@ -327,6 +332,14 @@ void job_free(struct job *job)
 	transport_check_free(job->transport);
 	event_free(job->timer);
 	free(job);
+}
+
+void job_start(struct job *job, int64_t delay_ms)
+{
+	if (delay_ms == 0)
+		job_due(job);
+	else if (job->phase == PHASE_SLEEPING)
+		job_arm(job, delay_ms);
 }
 
 void job_begin(struct job *job)

@@ -23,6 +23,8 @@ struct sched {
 	struct job *queue;
 	unsigned in_flight;
 	unsigned transports; /* how many are looked at */
+	struct hop **fresh;  /* remote hops that were adopted and are not yet started */
+	size_t fresh_count;
 	struct listening *listening;
 	sched_change_fn *on_change;
 	void *arg;
@@ -39,6 +41,9 @@ struct job *job_new(struct sched *sched, struct hop *hop, bool is_base);
 
 /* job_free - stop; NULL is fine */
 void job_free(struct job *job);
+
+/* job_start - the first probe, after delay_ms */
+void job_start(struct job *job, int64_t delay_ms);
 
 /* job_begin - mail wants a probe */
 void job_begin(struct job *job);
