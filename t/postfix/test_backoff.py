@@ -25,7 +25,8 @@ def test_a_relay_that_stays_down_is_probed_less_and_less_but_mail_has_it_probed_
     early = probes(3)
     time.sleep(9)
     late = probes(3)
-    assert early >= 9 and late <= 6, (early, late)
+    # Two hops lead there: smtp: and relay:.
+    assert early >= 18 and late <= 13, (early, late)
     assert scene.milter.hop(scene.hop)["state"] == "down"
 
     # Mail that is refused asks for a probe, one a down_interval however much mail there is.
@@ -36,7 +37,7 @@ def test_a_relay_that_stays_down_is_probed_less_and_less_but_mail_has_it_probed_
         assert sent.refusal and sent.rcpt_seconds < 0.15, sent
         time.sleep(0.02)
     asked = scene.relay.connections - before
-    assert 5 <= asked <= 12, asked
+    assert 8 <= asked <= 16, asked  # without mail: 6
 
     time.sleep(1.5)
     scene.relay.set("healthy")
