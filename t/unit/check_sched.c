@@ -202,25 +202,26 @@ static void teardown(void)
 	event_base_free(base);
 }
 
+/* Never ahead of the plan; how late it is is up to the machine. */
 START_TEST(thousands_of_remote_hops_start_spread_over_one_interval)
 {
-	enum { HOPS = 2000, WINDOWS = 10, WINDOW_MS = 200 };
-	unsigned before = 0;
+	enum { HOPS = 2000, INTERVAL_MS = 3000, TICK_MS = 50 };
+	int64_t start_ms = clock_now_ms(), until_ms;
 
 	if (!own_network())
 		return;
-	apply("interval = 2s fast_interval = 2s jitter = 0%", "10.0", HOPS);
+	apply("interval = 3s fast_interval = 3s jitter = 0%", "10.0", HOPS);
 	ck_assert_uint_le(sched->in_flight, PACE_START_AT_ONCE);
-	for (int i = 0; i < WINDOWS; i++) {
-		unsigned now;
+	ck_assert_ptr_null(sched->queue);
+	until_ms = clock_now_ms() + INTERVAL_MS;
+	while (clock_now_ms() < until_ms) {
+		int64_t planned;
 
-		run_for(WINDOW_MS);
-		now = results();
-		ck_assert_msg(now - before <= 2 * HOPS / WINDOWS + PACE_START_AT_ONCE,
-			"%u first probes in one of %d windows", now - before, WINDOWS);
-		before = now;
+		run_for(TICK_MS);
+		planned = PACE_START_AT_ONCE + 1 + HOPS * (clock_now_ms() - start_ms) / INTERVAL_MS;
+		ck_assert_int_le(results(), planned);
 	}
-	run_until(HOPS, 2000);
+	run_until(HOPS, 20000);
 }
 END_TEST
 
@@ -230,7 +231,7 @@ START_TEST(local_hops_start_at_once)
 		return;
 	port = 1;
 	apply("interval = 1h fast_interval = 1h", "127.0", 300);
-	run_until(300, 5000);
+	run_until(300, 20000);
 }
 END_TEST
 
@@ -265,10 +266,10 @@ START_TEST(a_reload_probes_only_what_is_new)
 		return;
 	listener = listen_everywhere();
 	apply("interval = 1h", "127.0", 20);
-	run_until(20, 5000);
+	run_until(20, 20000);
 	ck_assert_uint_eq(accepted, 20);
 	apply("interval = 1h", "127.0", 21);
-	run_until(21, 5000);
+	run_until(21, 20000);
 	run_for(200);
 	ck_assert_uint_eq(accepted, 21);
 	evconnlistener_free(listener);
@@ -323,7 +324,8 @@ START_TEST(those_who_ask_while_a_probe_is_under_way_share_the_next)
 	leaves = inquiry_start(sched, name, on_step, on_found, &unheard);
 	run_for(GREET_MS / 2);
 	inquiry_cancel(leaves);
-	run_for(10 * GREET_MS);
+	for (int64_t until_ms = clock_now_ms() + 20000; sched->in_flight > 0 && clock_now_ms() < until_ms;)
+		run_for(10);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_uint_eq(told[i].done, 1);
 		ck_assert_uint_eq(told[i].sent, 2);
@@ -347,7 +349,7 @@ START_TEST(who_asks_for_a_hop_that_goes_hears_of_it)
 	struct evconnlistener *listener = listen_everywhere();
 
 	apply("interval = 1h", "127.0", 2);
-	run_until(2, 5000);
+	run_until(2, 20000);
 	hop_name_of(2, name);
 	ck_assert_ptr_nonnull(inquiry_start(sched, name, on_step, on_found, &told));
 	run_for(GREET_MS / 2);
