@@ -30,7 +30,7 @@ struct probing {
 
 static double ms_since(int64_t start_us)
 {
-	return (double)((clock_now_us() - start_us) / 10) / 100.0;
+	return (double)(clock_now_us() - start_us) / 1000.0;
 }
 
 static void tell(void *arg, enum trace_kind kind, enum trace_direction direction, const char *text)

@@ -34,11 +34,13 @@ struct inquiry {
 static void tell_all(void *arg, enum trace_kind kind, enum trace_direction direction, const char *text)
 {
 	struct inquiries *inquiries = arg;
-	struct inquiry *inquiry, *next;
+	struct inquiry *next;
 
-	DL_FOREACH_SAFE(inquiries->first, inquiry, next)
+	for (struct inquiry *inquiry = inquiries->first; inquiry != NULL; inquiry = next) {
+		next = inquiry->next; /* who is told may cancel */
 		if (inquiry->is_watching)
 			inquiry->tell(inquiry->arg, kind, direction, text);
+	}
 }
 
 void inquiries_init(struct inquiries *inquiries, const char *name)
@@ -48,9 +50,7 @@ void inquiries_init(struct inquiries *inquiries, const char *name)
 
 bool inquiries_begin(struct inquiries *inquiries)
 {
-	struct inquiry *inquiry;
-
-	DL_FOREACH(inquiries->first, inquiry)
+	for (struct inquiry *inquiry = inquiries->first; inquiry != NULL; inquiry = inquiry->next)
 		inquiry->is_watching = true;
 	inquiries->trace.tell = inquiries->first != NULL ? tell_all : NULL;
 	return inquiries->first != NULL;
@@ -87,18 +87,14 @@ static void merge(struct probe_result *result, const struct findings *findings)
 
 void inquiries_found(struct inquiries *inquiries, const struct findings *findings)
 {
-	struct inquiry *inquiry;
-
-	DL_FOREACH(inquiries->first, inquiry)
+	for (struct inquiry *inquiry = inquiries->first; inquiry != NULL; inquiry = inquiry->next)
 		if (inquiry->is_watching)
 			merge(&inquiry->found, findings);
 }
 
-static void leave(struct inquiry *inquiry)
+static void leave(struct inquiries *at, struct inquiry *inquiry)
 {
-	if (inquiry->at == NULL)
-		return;
-	DL_DELETE(inquiry->at->first, inquiry);
+	DL_DELETE(at->first, inquiry);
 	inquiry->at = NULL;
 	inquiry->is_watching = false;
 }
@@ -151,9 +147,10 @@ static void on_begin(evutil_socket_t fd, short what, void *arg)
 /* first_watching - NULL: nobody watches */
 static struct inquiry *first_watching(const struct inquiries *inquiries)
 {
-	struct inquiry *inquiry;
+	struct inquiry *inquiry = inquiries->first;
 
-	DL_SEARCH_SCALAR(inquiries->first, inquiry, is_watching, true);
+	while (inquiry != NULL && !inquiry->is_watching)
+		inquiry = inquiry->next;
 	return inquiry;
 }
 
@@ -163,7 +160,7 @@ void inquiries_end(struct inquiries *inquiries)
 
 	inquiries->trace.tell = NULL;
 	while ((inquiry = first_watching(inquiries)) != NULL) {
-		leave(inquiry);
+		leave(inquiries, inquiry);
 		go_on(inquiry);
 	}
 }
@@ -173,7 +170,7 @@ void inquiries_gone(struct inquiries *inquiries)
 	while (inquiries->first != NULL) {
 		struct inquiry *inquiry = inquiries->first;
 
-		leave(inquiry);
+		leave(inquiries, inquiry);
 		finish(inquiry, NULL);
 	}
 }
@@ -208,7 +205,8 @@ struct inquiry *inquiry_start(struct sched *sched, const char *name, trace_fn *t
 
 void inquiry_cancel(struct inquiry *inquiry)
 {
-	leave(inquiry);
+	if (inquiry->at != NULL)
+		leave(inquiry->at, inquiry);
 	if (inquiry->begin != NULL)
 		event_free(inquiry->begin);
 	free(inquiry);
