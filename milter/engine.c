@@ -213,7 +213,7 @@ static void build_events(const struct sources *sources, int control_fd)
 	engine.evidence = evidence_new(
 		engine.base, engine.table, engine.sched, logs_opener(engine.channel_fd));
 	engine.resolver = resolver_new(engine.base, engine.opener);
-	engine.control = control_new(engine.base, control_fd, engine.table, engine.opener);
+	engine.control = control_new(engine.base, control_fd, engine.table, engine.opener, engine.sched);
 	engine.channel_event =
 		event_new(engine.base, engine.channel_fd, EV_READ | EV_PERSIST, on_channel, NULL);
 	engine.drain_event = evtimer_new(engine.base, on_drain, NULL);

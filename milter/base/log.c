@@ -72,3 +72,8 @@ DEFINE_LOG(log_warnx, LOG_WARNING, "warning: ", 0, true)
 DEFINE_LOG(log_info, LOG_INFO, "", 0, true)
 DEFINE_LOG(log_debug, LOG_DEBUG, "", 0, level >= 1)
 DEFINE_LOG(log_trace, LOG_DEBUG, "", 0, level >= 2)
+
+bool log_is_tracing(void)
+{
+	return level >= 2;
+}

@@ -24,4 +24,7 @@ void log_info(const char *fmt, ...) LOG_PRINTF(1, 2);
 void log_debug(const char *fmt, ...) LOG_PRINTF(1, 2);
 void log_trace(const char *fmt, ...) LOG_PRINTF(1, 2);
 
+/* log_is_tracing - does log_trace() print anything? */
+bool log_is_tracing(void);
+
 #endif

@@ -6,46 +6,17 @@
  */
 #include "conf/conf_private.h"
 
+#include "base/likeness.h"
+
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 32, MAX_DISTANCE = 2 };
-
-static size_t least(size_t a, size_t b, size_t c)
-{
-	size_t ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
-}
-
-/* distance - letters to insert, remove or change (Levenshtein); large for names that are too long
- */
-static size_t distance(const char *from, const char *to)
-{
-	size_t row[NAME_BYTES + 1];
-	size_t length = strlen(to);
-
-	if (length > NAME_BYTES || strlen(from) > NAME_BYTES)
-		return SIZE_MAX;
-	for (size_t i = 0; i <= length; i++)
-		row[i] = i;
-	for (; *from != '\0'; from++) {
-		size_t diagonal = row[0]++;
-
-		for (size_t i = 1; i <= length; i++) {
-			size_t above = row[i];
-
-			row[i] = least(above + 1, row[i - 1] + 1, diagonal + (*from != to[i - 1]));
-			diagonal = above;
-		}
-	}
-	return row[length];
-}
+enum { MAX_DISTANCE = 2 };
 
 /* consider - take a candidate that is nearer than the best so far */
 static void consider(const char *name, const char *candidate, const char **best, size_t *nearest)
 {
-	size_t far = distance(name, candidate);
+	size_t far = likeness_distance(name, candidate);
 
 	/* Two letters of "tls" are no likeness. */
 	if (far < *nearest && far * 2 < strlen(candidate)) {

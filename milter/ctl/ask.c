@@ -6,7 +6,6 @@
 #include "base/sockpath.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,12 +50,9 @@ static bool send_request(FILE *stream, json_t *request)
 	       fflush(stream) == 0;
 }
 
-json_t *ctl_try(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES])
+FILE *ctl_begin(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES])
 {
-	json_t *answer = NULL;
-	json_error_t error;
-	const char *complaint;
-	FILE *stream;
+	FILE *stream = NULL;
 	int fd;
 
 	if (request == NULL) {
@@ -64,14 +60,25 @@ json_t *ctl_try(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES])
 		return NULL;
 	}
 	fd = connect_to(ctl, why);
-	stream = fd >= 0 ? fdopen(fd, "r+") : NULL;
-	if (stream == NULL) {
-		json_decref(request);
-		return NULL;
+	if (fd >= 0)
+		stream = fdopen(fd, "r+");
+	if (stream != NULL && !send_request(stream, request)) {
+		(void)snprintf(why, CTL_WHY_BYTES, "%s: no answer: %s", ctl->socket, strerror(errno));
+		fclose(stream);
+		stream = NULL;
 	}
+	json_decref(request);
+	return stream;
+}
+
+json_t *ctl_next(const struct ctl *ctl, FILE *stream, char why[CTL_WHY_BYTES])
+{
+	const char *complaint;
+	json_error_t error;
+	json_t *answer;
+
 	errno = 0;
-	if (send_request(stream, request))
-		answer = json_loadf(stream, JSON_DISABLE_EOF_CHECK, &error);
+	answer = json_loadf(stream, JSON_DISABLE_EOF_CHECK, &error);
 	if (answer == NULL)
 		(void)snprintf(why, CTL_WHY_BYTES, "%s: no answer: %s", ctl->socket,
 			errno != 0 ? strerror(errno) : error.text);
@@ -81,8 +88,25 @@ json_t *ctl_try(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES])
 		json_decref(answer);
 		answer = NULL;
 	}
+	return answer;
+}
+
+void ctl_wait_for(FILE *stream, int64_t limit_ms)
+{
+	const struct timeval timeout = {limit_ms / 1000 + ANSWER_TIMEOUT_S, 0};
+
+	(void)setsockopt(fileno(stream), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+}
+
+json_t *ctl_try(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES])
+{
+	FILE *stream = ctl_begin(ctl, request, why);
+	json_t *answer;
+
+	if (stream == NULL)
+		return NULL;
+	answer = ctl_next(ctl, stream, why);
 	fclose(stream);
-	json_decref(request);
 	return answer;
 }
 

@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 
 /* Exit statuses follow the monitoring plugins. */
 enum { CTL_UP = 0, CTL_DEGRADED = 1, CTL_DOWN = 2, CTL_UNKNOWN = 3 };
@@ -25,12 +27,17 @@ struct ctl {
 int ctl_status(const struct ctl *ctl, int argc, char **argv);
 int ctl_check(const struct ctl *ctl, int argc, char **argv);
 int ctl_explain(const struct ctl *ctl, int argc, char **argv);
+int ctl_probe(const struct ctl *ctl, int argc, char **argv);
 
 /* ctl_text - a string of an object, "" when there is none; owned by the object */
 const char *ctl_text(const json_t *object, const char *key);
 
 /* ctl_print_hop - the lines about one hop, as the daemon describes it */
 void ctl_print_hop(const struct ctl *ctl, const json_t *hop);
+
+/* ctl_print_clean - one line, cut to width (0: whole).  Names and details come from outside: nothing in them may
+ * steer a terminal. */
+void ctl_print_clean(const char *text, unsigned width);
 
 /* ctl_print_json - one document to standard output */
 void ctl_print_json(const json_t *document);
@@ -46,6 +53,15 @@ enum { CTL_WHY_BYTES = 512 };
 
 /* ctl_try - the same, but NULL comes with a line in why, without a name in front and without a newline */
 json_t *ctl_try(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES]);
+
+/* ctl_begin - send a request to which several documents answer; to be closed by the caller.  NULL: see why. */
+FILE *ctl_begin(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES]);
+
+/* ctl_next - the next document, the caller's; NULL: see why */
+json_t *ctl_next(const struct ctl *ctl, FILE *stream, char why[CTL_WHY_BYTES]);
+
+/* ctl_wait_for - documents may take so long to come from now on */
+void ctl_wait_for(FILE *stream, int64_t limit_ms);
 
 /* ctl_usage - print it to standard error; returns CTL_UNKNOWN */
 int ctl_usage(void);

@@ -22,6 +22,7 @@ static const struct command {
 } commands[] = {
 	{"check", ctl_check, true},
 	{"explain", ctl_explain, false},
+	{"probe", ctl_probe, false},
 	{"status", ctl_status, false},
 };
 
@@ -31,6 +32,7 @@ int ctl_usage(void)
 		"usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] COMMAND\n"
 		"    status [--json] [PATTERN]\n"
 		"    explain [--json] SENDER RECIPIENT [--listener ADDR:PORT]\n"
+		"    probe [--json] HOP\n"
 		"    check [--json]\n");
 	return CTL_UNKNOWN;
 }

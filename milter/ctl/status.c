@@ -55,8 +55,7 @@ static int by_badness(const void *a, const void *b)
 			       : strcmp(ctl_text(left->hop, "hop"), ctl_text(right->hop, "hop"));
 }
 
-/* print_clean - names and details come from outside: nothing in them may steer a terminal */
-static void print_clean(const char *text, unsigned width)
+void ctl_print_clean(const char *text, unsigned width)
 {
 	unsigned used = 0;
 
@@ -76,7 +75,7 @@ void ctl_print_hop(const struct ctl *ctl, const json_t *hop)
 
 	(void)printf("%s%-*s%s ", ctl->has_colour ? look->colour : "", STATE_WIDTH, look->state,
 		ctl->has_colour ? "\033[0m" : "");
-	print_clean(ctl_text(hop, "hop"), width);
+	ctl_print_clean(ctl_text(hop, "hop"), width);
 	line[0] = '\0';
 	for (size_t i = 0; i < json_array_size(roles); i++)
 		(void)snprintf(line + strlen(line), sizeof line - strlen(line), "%s%s",
@@ -86,13 +85,13 @@ void ctl_print_hop(const struct ctl *ctl, const json_t *hop)
 	(void)snprintf(line + strlen(line), sizeof line - strlen(line), ", since %s%s",
 		ctl_text(hop, "since"), answer);
 	(void)printf("%*s", INDENT, "");
-	print_clean(line, width);
+	ctl_print_clean(line, width);
 	if (*ctl_text(hop, "reason") == '\0')
 		return;
 	(void)snprintf(line, sizeof line, "%s%s%s", ctl_text(hop, "reason"),
 		*ctl_text(hop, "detail") != '\0' ? ": " : "", ctl_text(hop, "detail"));
 	(void)printf("%*s", INDENT, "");
-	print_clean(line, width);
+	ctl_print_clean(line, width);
 }
 
 static void print_table(const struct ctl *ctl, json_t *hops)

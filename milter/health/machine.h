@@ -38,6 +38,16 @@ struct machine_policy {
 	unsigned fall; /* failures in a row that begin it, unless hard */
 };
 
+/* What the last run of results says, whatever state it was held at. */
+enum opinion { OPINION_NONE, OPINION_PASSES, OPINION_FAILS };
+
+/*
+ * A check that falls often is held at degraded, "flapping": from its return after the FLAP_FALLS-th fall within
+ * FLAP_WINDOW_MS on, it passes mail with a tag, whatever it does next, until it has passed or failed for FLAP_QUIET_MS
+ * without a change.  Then it is what it is, up or down.  Hard failures are certain: they are neither counted nor held.
+ */
+enum { FLAP_FALLS = 3, FLAP_WINDOW_MS = 10 * 60 * 1000, FLAP_QUIET_MS = 60 * 1000 };
+
 struct check {
 	enum state state;
 	enum reason reason;	/* of the state; REASON_NONE when up */
@@ -46,6 +56,9 @@ struct check {
 	bool is_accused;	/* somebody else's failure is among them: machine_accuse() */
 	int64_t since_ms;	/* monotonic time of the last change of state */
 	int64_t result_ms;	/* monotonic time of the last result, 0: never */
+	enum opinion opinion;
+	int64_t turned_ms;	     /* when it changed last */
+	int64_t fell_ms[FLAP_FALLS]; /* the last falls, the oldest first; 0: none */
 };
 
 /*
@@ -64,6 +77,8 @@ bool machine_apply(struct check *check, const struct machine_policy *policy,
  * place up to fall stays free, and only one counts until the next result.  A check that is down needs no more.
  */
 bool machine_accuse(struct check *check, const struct machine_policy *policy);
+/* machine_is_failing - down, or held at degraded although it fails */
+bool machine_is_failing(const struct check *check);
 
 /* machine_is_settled - false while a run of successes or failures has not decided yet: then the next
  * probe is due after the fast interval */

@@ -138,6 +138,7 @@ static struct hop *put(struct table *table, const struct hop_settings *settings,
 	if (hop->result_ms == 0)
 		hop->is_local = settings->is_local;
 	hop->interval_ms = settings->interval_ms;
+	hop->down_interval_ms = settings->down_interval_ms;
 	hop->is_probed = settings->is_probed;
 	if (!hop->is_probed)
 		memset(hop->has_check, 0, sizeof hop->has_check);
@@ -252,6 +253,15 @@ void table_probe_begins(struct table *table, struct hop *hop, int64_t now_ms, in
 	pthread_mutex_lock(&table->lock);
 	hop->started_ms = now_ms;
 	hop->due_ms = due_ms;
+	pthread_mutex_unlock(&table->lock);
+}
+
+void table_set_pause(struct table *table, struct hop *hop, int64_t pause_ms)
+{
+	if (hop->pause_ms == pause_ms)
+		return;
+	pthread_mutex_lock(&table->lock);
+	hop->pause_ms = pause_ms;
 	pthread_mutex_unlock(&table->lock);
 }
 
@@ -407,6 +417,17 @@ bool hop_is_settled(const struct hop *hop)
 	return is_settled;
 }
 
+int64_t hop_failing_since_ms(const struct hop *hop)
+{
+	int64_t since_ms = 0;
+
+	for (int i = 0; i < CHECK_COUNT; i++)
+		if (hop->has_check[i] && machine_is_failing(&hop->check[i]) &&
+			hop->check[i].turned_ms > since_ms)
+			since_ms = hop->check[i].turned_ms;
+	return since_ms;
+}
+
 bool hop_is_local(const struct hop *hop)
 {
 	return hop->is_local;
@@ -435,13 +456,6 @@ unsigned hop_dependents(const struct hop *hop)
 bool hop_is_learned(const struct hop *hop)
 {
 	return hop->is_learned;
-}
-
-enum state hop_state(const struct hop *hop)
-{
-	const struct check *check = hop_own_worst(hop);
-
-	return check != NULL ? check->state : STATE_UNKNOWN;
 }
 
 void *hop_job(const struct hop *hop)

@@ -79,6 +79,7 @@ struct hop_settings {
 	unsigned roles;	  /* bits of enum hop_role; 0: only the base of others, and not shown */
 	bool is_local;	  /* as far as the name tells; the first result knows better */
 	int64_t interval_ms; /* after three of these without a result the hop is unknown */
+	int64_t down_interval_ms; /* mail asks for a result of a remote hop that fails so often, 0: never */
 };
 
 /* table_new, table_free - start and end; no other thread may use it any more when it is freed */
@@ -102,6 +103,7 @@ bool table_look(struct table *table, const char *name, int64_t now_ms, struct ho
  * until max_wait after that probe's start, no later; then the last known state counts.  From three
  * quarters of max_age on a probe is asked for without waiting, so that a busy hop makes nobody wait.
  * While nobody listens at the hop a fiftieth of max_age counts instead.
+ * A remote hop that fails is asked for when its result is older than its down_interval_ms, without waiting.
  * Not more than TABLE_WAITED_HOPS hops are waited for at a time, because libmilter has few workers.
  *
  * false when there is no such hop; a name that table_learn() took a moment ago is waited for, too.
@@ -157,6 +159,9 @@ bool table_is_forgotten(struct table *table, const struct hop *hop, int64_t ttl_
 /* table_probe_begins - due_ms: when its result must be there at the latest */
 void table_probe_begins(struct table *table, struct hop *hop, int64_t now_ms, int64_t due_ms);
 
+/* table_set_pause - how long until the next probe, if that is longer than the interval of the hop; 0: it is not */
+void table_set_pause(struct table *table, struct hop *hop, int64_t pause_ms);
+
 /* table_record - take the findings of a probe in and wake those who wait */
 void table_record(struct table *table, struct hop *hop, const struct machine_policy *policy,
 	const struct findings *findings);
@@ -193,7 +198,7 @@ bool hop_is_shown(const struct hop *hop);
 unsigned hop_roles(const struct hop *hop);
 unsigned hop_dependents(const struct hop *hop);
 struct hop *hop_base(const struct hop *hop);
-enum state hop_state(const struct hop *hop); /* of its own checks */
+int64_t hop_failing_since_ms(const struct hop *hop); /* one of its own checks fails, 0: none */
 void *hop_job(const struct hop *hop);
 void hop_set_job(struct hop *hop, void *job);
 

@@ -55,7 +55,9 @@ static bool is_stale(const struct hop *hop, int64_t now_ms)
 	const struct check *check = hop_own_worst(hop);
 
 	return hop->is_probed && check != NULL &&
-	       machine_is_stale(check, hop->interval_ms, hop->due_ms, now_ms);
+	       machine_is_stale(check,
+		       hop->pause_ms > hop->interval_ms ? hop->pause_ms : hop->interval_ms, hop->due_ms,
+		       now_ms);
 }
 
 /* copy_checks - of the hop and of its transport, which has others */
@@ -202,6 +204,9 @@ static void freshen(struct table *table, struct hop *hop, const struct freshness
 	if (hop->result_ms != 0)
 		age_ms = now_ms - hop->result_ms;
 	if (hop->is_local && age_ms > usable_ms * 3 / 4)
+		want(table, hop, now_ms);
+	if (!hop->is_local && hop->down_interval_ms > 0 && age_ms > hop->down_interval_ms &&
+		hop_failing_since_ms(hop) != 0)
 		want(table, hop, now_ms);
 	if (hop->is_local && age_ms > usable_ms)
 		wait_for_result(table, hop, freshness->max_wait_ms);

@@ -31,6 +31,8 @@ struct hop {
 	unsigned waiters;
 	uint64_t results; /* counts them, so that a waiter sees a new one */
 	int64_t interval_ms;
+	int64_t down_interval_ms;
+	int64_t pause_ms; /* until the next probe, 0: the interval */
 	int64_t started_ms; /* of the probe in flight, 0: none */
 	int64_t wanted_ms;  /* when a result was first asked for since the last one, 0: not */
 	int64_t due_ms;

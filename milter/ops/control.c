@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "ops/explain.h"
+#include "ops/probe.h"
 #include "ops/status.h"
 
 #include <event2/buffer.h>
@@ -24,6 +25,7 @@ struct control {
 	struct event *resume;
 	struct table *table;
 	const struct opener *opener;
+	struct sched *sched;
 	unsigned clients;
 };
 
@@ -32,6 +34,7 @@ struct client {
 	struct control *control;
 	struct bufferevent *connection;
 	struct explain *explain; /* under way, NULL: none */
+	struct probing *probing; /* the same */
 	bool is_answered;
 };
 
@@ -49,25 +52,34 @@ static void client_free(struct client *client)
 {
 	if (client->explain != NULL)
 		explain_cancel(client->explain);
+	if (client->probing != NULL)
+		probing_cancel(client->probing);
 	client->control->clients--;
 	bufferevent_free(client->connection);
 	free(client);
 }
 
-/* answer - every request ends in exactly one document, which is taken over */
-static void answer(struct client *client, json_t *document)
+/* say - one document, which is taken over; false when there is no memory for it */
+static bool say(struct client *client, json_t *document)
 {
 	struct evbuffer *out = bufferevent_get_output(client->connection);
 	char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+	bool is_said = text != NULL && evbuffer_add_printf(out, "%s\n", text) >= 0;
 
 	json_decref(document);
+	free(text);
+	return is_said;
+}
+
+/* answer - every request ends in exactly one document, which is taken over */
+static void answer(struct client *client, json_t *document)
+{
 	client->is_answered = true;
 	bufferevent_disable(client->connection, EV_READ);
-	if (text == NULL || evbuffer_add_printf(out, "%s\n", text) < 0) {
+	if (!say(client, document)) {
 		log_errx("control: no memory for an answer");
 		client_free(client);
 	}
-	free(text);
 }
 
 static const char *text_of(const json_t *request, const char *key)
@@ -108,8 +120,38 @@ static void run_explain(struct client *client, const json_t *request)
 		answer(client, complaint("out of memory"));
 }
 
+static void on_probing(void *arg, json_t *document, bool is_last)
+{
+	struct client *client = arg;
+
+	if (is_last) {
+		client->probing = NULL;
+		answer(client, document);
+	} else if (!say(client, document)) {
+		log_errx("control: no memory for a step");
+	}
+}
+
+static void run_probe(struct client *client, const json_t *request)
+{
+	static const struct timeval write_timeout = {CONTROL_TIMEOUT_S, 0};
+	const char *hop = text_of(request, "hop");
+
+	if (hop == NULL) {
+		answer(client, complaint("probe needs a hop"));
+		return;
+	}
+	/* A slow server may take longer than a client may keep us waiting. */
+	bufferevent_set_timeouts(client->connection, NULL, &write_timeout);
+	client->probing = probing_start(client->control->sched, client->control->table, hop,
+		on_probing, client);
+	if (client->probing == NULL)
+		answer(client, probing_refusal(client->control->table, hop));
+}
+
 static const struct command commands[] = {
 	{"explain", run_explain},
+	{"probe", run_probe},
 	{"status", run_status},
 };
 
@@ -146,7 +188,7 @@ static void on_read(struct bufferevent *connection, void *arg)
 	size_t bytes;
 	char *line;
 
-	if (client->explain != NULL)
+	if (client->explain != NULL || client->probing != NULL)
 		return; /* one request a connection */
 	line = evbuffer_readln(in, &bytes, EVBUFFER_EOL_LF);
 	if (line != NULL)
@@ -223,7 +265,7 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 }
 
 struct control *control_new(struct event_base *base, int listen_fd, struct table *table,
-	const struct opener *opener)
+	const struct opener *opener, struct sched *sched)
 {
 	struct control *control = calloc(1, sizeof *control);
 
@@ -232,6 +274,7 @@ struct control *control_new(struct event_base *base, int listen_fd, struct table
 	control->base = base;
 	control->table = table;
 	control->opener = opener;
+	control->sched = sched;
 	control->resume = evtimer_new(base, on_resume, control);
 	control->listener = evconnlistener_new(base, on_accept, control,
 		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd);

@@ -2,7 +2,7 @@
  * control - the control socket: failfastctl(8) asks, the event thread answers
  *
  * A client sends one JSON object on one line, {"command": "status", "pattern": "..."}, and gets one
- * JSON document and the end of the connection.  What is wrong with a request is said in
+ * JSON document and the end of the connection; of a probe one document a step, a line each.  What is wrong with a request is said in
  * {"error": "..."}.  Requests are bounded in size and time, clients in number.
  */
 #ifndef FF_CONTROL_H
@@ -10,6 +10,7 @@
 
 #include "health/table.h"
 #include "postfix/opener.h"
+#include "probe/sched.h"
 
 #include <event2/event.h>
 
@@ -19,6 +20,6 @@ struct control;
 
 /* control_new - serve on a listening socket, which it owns from now on; NULL: no memory */
 struct control *control_new(struct event_base *base, int listen_fd, struct table *table,
-	const struct opener *opener);
+	const struct opener *opener, struct sched *sched);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/xmem.h"
 #include "probe/deep.h"
 #include "probe/hearsay.h"
+#include "probe/pace.h"
 #include "probe/transport.h"
 
 #include <stdio.h>
@@ -46,6 +47,8 @@ struct job {
 	bool has_fallback, uses_native; /* as the plan of this probe had them */
 	struct deep deep;               /* of a server */
 	struct hearsay hearsay;
+	struct inquiries inquiries;     /* of the operator */
+	bool is_operator;               /* asks for this probe */
 	struct job *prev, *next;        /* in the queue of those that wait for a place */
 };
 
@@ -61,12 +64,14 @@ static int64_t with_jitter(int64_t delay_ms, unsigned jitter_percent)
 static int64_t next_delay(const struct job *job, int64_t interval_ms)
 {
 	const struct conf_probe *probe = sched_settings(job->sched);
+	int64_t since_ms = hop_failing_since_ms(job->hop);
 
 	if (!hop_is_settled(job->hop) && probe->fast_interval_ms < interval_ms)
 		return probe->fast_interval_ms;
-	if (hop_state(job->hop) == STATE_DOWN)
-		return probe->down_interval_ms;
-	return interval_ms;
+	if (since_ms == 0)
+		return interval_ms;
+	return hop_is_local(job->hop) ? probe->down_interval_ms
+				      : pace_down_ms(probe->down_interval_ms, clock_now_ms() - since_ms);
 }
 
 static void job_arm(struct job *job, int64_t delay_ms)
@@ -80,15 +85,20 @@ static void job_arm(struct job *job, int64_t delay_ms)
 static void job_sleep(struct job *job)
 {
 	struct conf_hop_settings hop;
+	int64_t delay_ms;
 
 	job->phase = PHASE_SLEEPING;
+	inquiries_end(&job->inquiries);
+	if (job->phase != PHASE_SLEEPING)
+		return;
 	if (job->is_wanted) {
 		job_due(job);
 		return;
 	}
 	conf_hop_settings(site_conf(job->sched->site), hop_full_name(job->hop), &hop);
-	job_arm(job, with_jitter(next_delay(job, hop.interval_ms),
-			     sched_settings(job->sched)->jitter_percent));
+	delay_ms = next_delay(job, hop.interval_ms);
+	table_set_pause(job->sched->table, job->hop, delay_ms > hop.interval_ms ? delay_ms : 0);
+	job_arm(job, with_jitter(delay_ms, sched_settings(job->sched)->jitter_percent));
 }
 
 /* tell_change - about a hop that is shown; false when there is none */
@@ -121,6 +131,7 @@ static void record(struct job *job, const struct findings *findings)
 		.fall = sched_settings(sched)->fall,
 	};
 
+	inquiries_found(&job->inquiries, findings);
 	table_record(sched->table, job->hop, &policy, findings);
 	if (tell_change(sched, job->hop) && hop_dependents(job->hop) > 0)
 		table_each_dependent(sched->table, job->hop, report_change, sched);
@@ -172,7 +183,7 @@ static void record_result(struct job *job, const struct probe_result *result)
 		deep_take(&job->deep, result, &findings);
 	soften(job, &findings);
 	record(job, &findings);
-	hearsay_result(&job->hearsay, hop_state(job->hop) == STATE_DOWN, hop_is_settled(job->hop),
+	hearsay_result(&job->hearsay, hop_failing_since_ms(job->hop) != 0, hop_is_settled(job->hop),
 		clock_now_ms());
 }
 
@@ -258,6 +269,10 @@ static void job_probe(struct job *job, const struct plan *plan)
 	int64_t now_ms = clock_now_ms();
 
 	fill_request(sched, hop_full_name(job->hop), plan, &request);
+	request.is_operator = job->is_operator;
+	request.trace = &job->inquiries.trace;
+	if (job->is_operator)
+		deep_forget(&job->deep);
 	deep_ask(&job->deep, plan, now_ms, &request);
 	job->probe = prober_start(sched->prober, &request, on_done, on_released, job);
 	if (job->probe == NULL) {
@@ -316,6 +331,7 @@ void job_free(struct job *job)
 {
 	if (job == NULL)
 		return;
+	inquiries_gone(&job->inquiries);
 	if (job->phase == PHASE_WAITING)
 		DL_DELETE(job->sched->queue, job);
 	if (job->probe != NULL) {
@@ -332,18 +348,18 @@ void job_free(struct job *job)
 	free(job);
 }
 
+void job_start(struct job *job, int64_t delay_ms)
+{
+	if (delay_ms == 0)
+		job_due(job);
+	else if (job->phase == PHASE_SLEEPING)
+		job_arm(job, delay_ms);
+}
+
 void job_begin(struct job *job)
 {
 	job->is_asked = true;
 	job_due(job);
-}
-
-void job_ask_all(struct job *job)
-{
-	deep_forget(&job->deep);
-	job_begin(job);
-	/* One that is under way began before that. */
-	job->is_wanted = job->is_wanted || job->phase == PHASE_ENDING || job->phase == PHASE_PROBING;
 }
 
 void job_due(struct job *job)
@@ -353,7 +369,7 @@ void job_due(struct job *job)
 
 	if (job->phase != PHASE_SLEEPING) {
 		/* One that is under way answers who asks now; one that is ending does not. */
-		job->is_wanted = job->phase == PHASE_ENDING;
+		job->is_wanted = job->is_wanted || job->phase == PHASE_ENDING;
 		return;
 	}
 	job->is_wanted = false;
@@ -363,6 +379,7 @@ void job_due(struct job *job)
 		DL_APPEND(sched->queue, job);
 		return;
 	}
+	job->is_operator = inquiries_begin(&job->inquiries);
 	if (job->transport != NULL) {
 		job_check_transport(job);
 		return;
@@ -394,7 +411,7 @@ void job_hear(struct job *job, enum statement statement, bool is_sure)
 {
 	const struct conf_probe *probe = sched_settings(job->sched);
 	const struct machine_policy policy = {.fall = probe->fall};
-	bool is_down = hop_state(job->hop) == STATE_DOWN, is_new;
+	bool is_down = hop_failing_since_ms(job->hop) != 0, is_new;
 	struct conf_hop_settings hop;
 	int64_t delay_ms;
 
@@ -442,11 +459,45 @@ struct job *job_new(struct sched *sched, struct hop *hop, bool is_base)
 	if (is_base)
 		job->transport = transport_check_new(sched->base, sched->opener, on_transport, job);
 	sched->transports += is_base;
+	inquiries_init(&job->inquiries, hop_full_name(hop));
 	if (job->timer == NULL || (is_base && job->transport == NULL)) {
 		log_errx("out of memory");
 		abort();
 	}
+	if (is_base)
+		transport_check_watch(job->transport, &job->inquiries.trace);
 	return job;
+}
+
+struct inquiries *job_inquiries(struct job *job)
+{
+	return &job->inquiries;
+}
+
+void job_inquire(struct job *job)
+{
+	job->is_asked = true;
+	if (job_is_busy(job))
+		job->is_wanted = true;
+	else
+		job_due(job);
+}
+
+bool job_is_busy(const struct job *job)
+{
+	return job->phase == PHASE_PROBING || job->phase == PHASE_ENDING;
+}
+
+int64_t job_limit_ms(const struct job *job)
+{
+	struct probe_request request;
+	struct plan plan;
+
+	if (job->transport != NULL)
+		return 2 * (int64_t)SILENCE_MS;
+	site_plan(job->sched->site, hop_full_name(job->hop), &plan);
+	fill_request(job->sched, hop_full_name(job->hop), &plan, &request);
+	return plan.kind == PLAN_SERVER ? prober_limit_ms(&request) : 0;
 }
 
 void job_rearm(struct job *job)

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,12 +196,13 @@ static void begin_dialogue(struct probe *probe, int fd, int64_t start_us)
 		.store = probe->prober->tls,
 		.host = server_name(probe),
 		.expiry_warning_ms = request->expiry_warning_ms,
+		.trace = request->trace,
 	};
 
 	/* Where we are strangers although Postfix is not, the answer would mean nothing. */
 	if (*probe->no_credentials == '\0' && !probe->result.is_spared)
 		dialogue.recipient = request->recipient;
-	log_trace("%s: connected to %s", request->name, probe->peer);
+	trace_step(request->trace, TRACE_CONNECT, TRACE_NOTE, "connected to %s", probe->peer);
 	probe->dialogue = smtp_dialogue_start(
 		probe->prober->base, fd, &dialogue, on_dialogue_done, on_dialogue_closed, probe);
 	if (probe->dialogue == NULL)
@@ -220,6 +222,7 @@ static void on_connected(void *arg, const struct connect_result *result)
 	(void)snprintf(
 		detail, sizeof detail, "connect to %s: %s", probe->peer, strerror(result->error));
 	log_debug("%s: %s", probe->request.name, detail);
+	trace_step(probe->request.trace, TRACE_CONNECT, TRACE_NOTE, "%s", detail);
 	attempts_failed(probe, PROGRESS_ADDRESS, result->reason, detail, -1);
 	next_address(probe);
 }
@@ -267,12 +270,24 @@ static bool source_address(
 	return source->bytes != 0;
 }
 
+/* source_text - an address without its port */
+static const char *source_text(char text[INET6_ADDRSTRLEN], const struct net_address *source)
+{
+	const void *address = source->sa.sa_family == AF_INET6 ? (const void *)&source->in6.sin6_addr
+							       : (const void *)&source->in4.sin_addr;
+
+	return inet_ntop(source->sa.sa_family, address, text, INET6_ADDRSTRLEN);
+}
+
 void prober_connect(struct probe *probe)
 {
 	const struct net_address *to = &probe->address[probe->at];
 	struct net_address source;
 	bool has_source = source_address(&probe->request, to->sa.sa_family, &source);
+	char text[INET6_ADDRSTRLEN];
 
+	trace_step(probe->request.trace, TRACE_CONNECT, TRACE_SENT, "connect to %s%s%s", probe->peer,
+		has_source ? " from " : "", has_source ? source_text(text, &source) : "");
 	if (*probe->request.private_directory != '\0') {
 		open_private(probe);
 		return;
@@ -301,11 +316,24 @@ static void start_trying(struct probe *probe)
 	try_address(probe);
 }
 
+/* trace_answer - each address, or why there is none */
+static void trace_answer(const struct probe *probe, const struct dns_answer *answer)
+{
+	char text[NET_ADDRESS_TEXT_BYTES];
+
+	if (answer->reason != REASON_NONE)
+		trace_step(probe->request.trace, TRACE_RESOLVE, TRACE_RECEIVED, "%s", answer->detail);
+	for (size_t i = 0; answer->reason == REASON_NONE && i < answer->count; i++)
+		trace_step(probe->request.trace, TRACE_RESOLVE, TRACE_RECEIVED, "%s",
+			net_address_text(text, &answer->address[i]));
+}
+
 static void on_resolved(void *arg, const struct dns_answer *answer)
 {
 	struct probe *probe = arg;
 
 	probe->lookup = NULL;
+	trace_answer(probe, answer);
 	attempts_outcome(probe, CHECK_RESOLVE, answer->reason);
 	if (answer->reason != REASON_NONE) {
 		attempts_detail(probe, "%s", answer->detail);
@@ -331,6 +359,9 @@ static void resolve(struct probe *probe)
 		.timeout_ms = request->reply_timeout_ms,
 	};
 
+	trace_step(request->trace, TRACE_RESOLVE, TRACE_SENT, "look up %s%s%s%s", question.host,
+		question.lookup_mx ? ", MX" : "", question.use_ipv4 ? ", IPv4" : "",
+		question.use_ipv6 ? ", IPv6" : "");
 	probe->lookup = dns_lookup(probe->prober->dns, &question, on_resolved, probe);
 	if (probe->lookup == NULL) {
 		attempts_outcome(probe, CHECK_RESOLVE, REASON_LOCAL_ERROR);

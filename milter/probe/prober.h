@@ -17,6 +17,7 @@
 #include "postfix/plan_tls.h"
 #include "probe/depth.h"
 #include "probe/smtp_auth.h"
+#include "probe/trace.h"
 
 #include <event2/event.h>
 #include <netinet/in.h>
@@ -75,6 +76,8 @@ struct probe_request {
 	bool has_bind4, has_bind6; /* smtp_bind_address, smtp_bind_address6 */
 	struct in_addr bind4;
 	struct in6_addr bind6;
+	bool is_operator;	   /* the operator asks: look at all that depth allows, now */
+	const struct trace *trace; /* who watches, NULL: nobody; the caller's until released() */
 };
 
 struct prober; /* resolver, shared by all probes */

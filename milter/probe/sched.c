@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmem.h"
+#include "probe/pace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,12 @@ static void adopt(struct sched *sched, struct hop *hop, bool is_base)
 	if (hop_job(hop) != NULL)
 		return;
 	hop_set_job(hop, job_new(sched, hop, is_base));
-	job_due(hop_job(hop));
+	if (hop_is_local(hop)) {
+		job_due(hop_job(hop));
+		return;
+	}
+	sched->fresh = xrealloc(sched->fresh, (sched->fresh_count + 1) * sizeof(struct hop *));
+	sched->fresh[sched->fresh_count++] = hop;
 }
 
 typedef struct hop *put_fn(
@@ -97,6 +103,7 @@ static void take_in(struct sched *sched, const char *name, unsigned roles, put_f
 		.is_local = plan.kind != PLAN_SERVER || hop_target_is_local(&plan.target),
 		.roles = roles,
 		.interval_ms = longest_sleep(sched, name),
+		.down_interval_ms = sched_settings(sched)->down_interval_ms,
 	};
 
 	hop = put(sched->table, &settings, clock_now_ms());
@@ -114,6 +121,21 @@ static void put_configured(void *arg, const char *name, enum hop_role role)
 	take_in(arg, name, role, table_put);
 }
 
+/* start_fresh - probe the remote hops that were adopted, not all of thousands in one moment */
+static void start_fresh(struct sched *sched)
+{
+	for (size_t i = 0; i < sched->fresh_count; i++) {
+		struct conf_hop_settings settings;
+
+		conf_hop_settings(site_conf(sched->site), hop_full_name(sched->fresh[i]), &settings);
+		job_start(hop_job(sched->fresh[i]),
+			pace_start_ms(i, sched->fresh_count, settings.interval_ms));
+	}
+	free(sched->fresh);
+	sched->fresh = NULL;
+	sched->fresh_count = 0;
+}
+
 /* learn - a hop that mail named, if there is room for it */
 static void learn(struct sched *sched, const char *name, enum hop_role role)
 {
@@ -127,6 +149,7 @@ static void learn(struct sched *sched, const char *name, enum hop_role role)
 		sched_forget(sched, oldest);
 	}
 	take_in(sched, name, role, table_put_learned);
+	start_fresh(sched);
 }
 
 /* forget_unused - a hop that nobody names any more */
@@ -181,6 +204,7 @@ void sched_apply(struct sched *sched, struct site *site)
 	table_mark(sched->table);
 	site_each_hop(site, put_configured, sched);
 	take_in_learned(sched);
+	start_fresh(sched);
 	table_sweep(sched->table, forget_unused, sched);
 	if (old != NULL)
 		table_each(sched->table, rearm, sched);
@@ -238,13 +262,6 @@ void sched_use_keyring(struct sched *sched, const struct keyring *keyring)
 	prober_use_keyring(sched->prober, keyring);
 }
 
-void sched_ask_all(struct sched *sched, struct hop *hop)
-{
-	(void)sched;
-	if (hop_job(hop) != NULL)
-		job_ask_all(hop_job(hop));
-}
-
 void sched_evidence(struct sched *sched, const char *name, enum statement statement, bool is_sure)
 {
 	struct hop *hop = table_find(sched->table, name);
@@ -270,5 +287,6 @@ void sched_free(struct sched *sched)
 		prober_free(sched->prober);
 	site_unref(sched->site);
 	listening_free(sched->listening);
+	free(sched->fresh);
 	free(sched);
 }

@@ -33,10 +33,6 @@ struct sched *sched_new(struct event_base *base, struct table *table, const stru
  * authenticated. */
 void sched_use_keyring(struct sched *sched, const struct keyring *keyring);
 
-/* sched_ask_all - the operator asks for this hop: a probe as soon as possible, as deep as configured, also where it
- * was latched after its credentials had been rejected */
-void sched_ask_all(struct sched *sched, struct hop *hop);
-
 /* sched_free - cancels every probe under way */
 void sched_free(struct sched *sched);
 

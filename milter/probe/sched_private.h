@@ -6,6 +6,7 @@
 #ifndef FF_SCHED_PRIVATE_H
 #define FF_SCHED_PRIVATE_H
 
+#include "probe/inquiry_private.h"
 #include "probe/listening.h"
 #include "probe/prober.h"
 #include "probe/sched.h"
@@ -22,6 +23,8 @@ struct sched {
 	struct job *queue;
 	unsigned in_flight;
 	unsigned transports; /* how many are looked at */
+	struct hop **fresh;  /* remote hops that were adopted and are not yet started */
+	size_t fresh_count;
 	struct listening *listening;
 	sched_change_fn *on_change;
 	void *arg;
@@ -39,14 +42,26 @@ struct job *job_new(struct sched *sched, struct hop *hop, bool is_base);
 /* job_free - stop; NULL is fine */
 void job_free(struct job *job);
 
+/* job_start - the first probe, after delay_ms */
+void job_start(struct job *job, int64_t delay_ms);
+
 /* job_begin - mail wants a probe */
 void job_begin(struct job *job);
 
-/* job_ask_all - the operator wants a probe that looks at everything, whatever an earlier one found */
-void job_ask_all(struct job *job);
-
 /* job_due - it is time for a probe */
 void job_due(struct job *job);
+
+/* job_inquiries - who asks for a probe of this hop and watches it */
+struct inquiries *job_inquiries(struct job *job);
+
+/* job_inquire - the operator has joined them: probe as soon as the one under way has ended */
+void job_inquire(struct job *job);
+
+/* job_is_busy - a probe is under way, or is ending */
+bool job_is_busy(const struct job *job);
+
+/* job_limit_ms - how long a probe of this hop can take */
+int64_t job_limit_ms(const struct job *job);
 
 /* job_rearm - intervals may be shorter now; what is due is never put off, however often we reload */
 void job_rearm(struct job *job);

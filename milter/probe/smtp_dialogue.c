@@ -13,7 +13,6 @@
 #include "probe/smtp_dialogue.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "probe/smtp_hello.h"
 #include "probe/smtp_reply.h"
@@ -116,6 +115,8 @@ conclude(struct smtp_dialogue *dialogue, enum reason reason, ending *next, const
 	va_end(ap);
 	result->reason = reason;
 	result->severity = dialogue->is_degraded ? SEVERITY_DEGRADED : reason_severity(reason);
+	if (reason != REASON_NONE)
+		trace_step(dialogue->request.trace, TRACE_DIALOGUE, TRACE_NOTE, "%s", result->detail);
 	next(dialogue);
 	dialogue->done(dialogue->arg, result);
 }
@@ -190,7 +191,7 @@ static bool send_command(struct smtp_dialogue *dialogue, const char *command)
 		argument = dialogue->request.recipient;
 		after = ">";
 	}
-	log_trace("%s: > %s%s%s%s", dialogue->request.name, command, before, argument, after);
+	trace_step(dialogue->request.trace, TRACE_DIALOGUE, TRACE_SENT, "%s%s%s%s", command, before, argument, after);
 	if (snprintf(line, sizeof line, "%s%s%s%s\r\n", command, before, argument, after) >= (int)sizeof line)
 		return false;
 	return send_line(dialogue, line);
@@ -288,7 +289,7 @@ static void ask_recipient(struct smtp_dialogue *dialogue)
 static void go_on_with_auth(struct smtp_dialogue *dialogue, bool has_line, const struct smtp_auth_verdict *verdict)
 {
 	if (has_line) {
-		log_trace("%s: > %s", dialogue->request.name, smtp_auth_shown(dialogue->auth));
+		trace_step(dialogue->request.trace, TRACE_AUTH, TRACE_SENT, "%s", smtp_auth_shown(dialogue->auth));
 		if (!begin_step(dialogue, STEP_AUTH) ||
 			!send_secret(dialogue, smtp_auth_line(dialogue->auth)))
 			conclude(dialogue, REASON_LOCAL_ERROR, hang_up, "out of memory");
@@ -327,12 +328,21 @@ static void handshake_failed(struct smtp_dialogue *dialogue, const char *why, en
 	conclude_tls(dialogue, &verdict, next);
 }
 
+/* trace_tls - what was agreed on */
+static void trace_tls(const struct smtp_dialogue *dialogue)
+{
+	char facts[TLS_FACTS_BYTES];
+
+	trace_step(dialogue->request.trace, TRACE_TLS, TRACE_NOTE, "%s", tls_facts(dialogue->tls, facts));
+}
+
 /* handshake_done - smtp(8) looks at the certificate only now, and says QUIT under TLS when it is not the right one */
 static void handshake_done(struct smtp_dialogue *dialogue)
 {
 	const struct smtp_dialogue_request *request = &dialogue->request;
 
 	dialogue->result.tls_not_after = tls_not_after(dialogue->tls);
+	trace_tls(dialogue);
 	/* What follows may have come with the last of it. */
 	bufferevent_trigger(dialogue->stream, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 	if (!tls_is_believed(dialogue->tls))
@@ -600,11 +610,14 @@ static void trace_line(const struct smtp_dialogue *dialogue)
 {
 	char line[SMTP_REPLY_LINE_BYTES];
 
-	if (dialogue->reply.lines > TRACE_LINES)
+	if (dialogue->reply.lines > TRACE_LINES + 1)
 		return;
 	memcpy(line, dialogue->reply.line, sizeof line);
 	smtp_auth_hide(dialogue->auth, line);
-	log_trace("%s: < %s", dialogue->request.name, line);
+	if (dialogue->reply.lines <= TRACE_LINES)
+		trace_step(dialogue->request.trace, TRACE_DIALOGUE, TRACE_RECEIVED, "%s", line);
+	else
+		trace_step(dialogue->request.trace, TRACE_DIALOGUE, TRACE_NOTE, "more lines, not shown");
 }
 
 static void overflowed(struct smtp_dialogue *dialogue)

@@ -14,6 +14,7 @@
 #include "probe/depth.h"
 #include "probe/smtp_auth.h"
 #include "probe/tls.h"
+#include "probe/trace.h"
 
 #include <event2/event.h>
 #include <stdint.h>
@@ -35,7 +36,8 @@ struct smtp_dialogue_request {
 	/* The caller's until the closed callback or smtp_dialogue_cancel(): */
 	const char *helo;
 	const char *peer; /* for messages, "127.0.0.1:10024" */
-	const char *name; /* of the hop, for the trace */
+	const char *name; /* of the hop, for the log */
+	const struct trace *trace; /* who watches, NULL: nobody */
 	const struct tls_plan *tls;     /* NULL: no TLS, whatever depth says */
 	struct tls_store *store;
 	const char *host;               /* the server's name after MX look-ups, "" when it is not known */

@@ -158,3 +158,16 @@ const char *tls_error(const struct tls *tls)
 {
 	return tls->error;
 }
+
+const char *tls_facts(const struct tls *tls, char facts[TLS_FACTS_BYTES])
+{
+	X509 *certificate = SSL_get1_peer_certificate(tls->ssl);
+	char subject[TLS_FACTS_BYTES / 2] = "no certificate";
+
+	if (certificate != NULL)
+		(void)X509_NAME_oneline(X509_get_subject_name(certificate), subject, sizeof subject);
+	X509_free(certificate);
+	(void)snprintf(facts, TLS_FACTS_BYTES, "%s with %s, certificate of %s", SSL_get_version(tls->ssl),
+		SSL_get_cipher_name(tls->ssl), subject);
+	return facts;
+}

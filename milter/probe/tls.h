@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-enum { TLS_ERROR_BYTES = 192 };
+enum { TLS_ERROR_BYTES = 192, TLS_FACTS_BYTES = 512 };
 
 /* Certificates of authorities, read once and again when their files change. */
 struct tls_store;
@@ -74,5 +74,8 @@ time_t tls_not_after(const struct tls *tls);
 bool tls_wants_certificate(const struct tls *tls);
 
 const char *tls_error(const struct tls *tls);
+
+/* tls_facts - after the handshake, for people: protocol, cipher, and whose certificate it is */
+const char *tls_facts(const struct tls *tls, char facts[TLS_FACTS_BYTES]);
 
 #endif

@@ -36,6 +36,7 @@ struct transport_check {
 	int64_t timeout_ms;
 	char *name;
 	long master; /* process ID of the master(8) that the service belongs to, 0: not known */
+	const struct trace *trace;
 	struct probe_result result;
 };
 
@@ -64,6 +65,15 @@ note(struct transport_check *check, enum hop_check which, const struct outcome *
 			*cp = '?';
 }
 
+/* trace_outcome - of a check that needs no dialogue */
+static void trace_outcome(const struct transport_check *check, enum trace_kind kind,
+	const struct outcome *outcome, const char *detail)
+{
+	trace_step(check->trace, kind, TRACE_NOTE, "%s%s%s",
+		outcome->reason == REASON_NONE ? "ok" : reason_token(outcome->reason),
+		*detail != '\0' ? ": " : "", detail);
+}
+
 static void on_report(evutil_socket_t fd, short what, void *arg)
 {
 	struct transport_check *check = arg;
@@ -87,6 +97,7 @@ conclude(struct transport_check *check, enum reason reason, bool is_hard, const 
 	va_start(ap, fmt);
 	(void)vsnprintf(detail, sizeof detail, fmt, ap);
 	va_end(ap);
+	trace_outcome(check, TRACE_SERVICE, &outcome, detail);
 	note(check, CHECK_SERVICE, &outcome, "%s", detail);
 	event_active(check->report, 0, 0);
 }
@@ -119,6 +130,9 @@ static void on_answer(void *arg, enum service_answer answer, int64_t latency_us)
 		return;
 	}
 	check->service = NULL;
+	if (answer == SERVICE_AGENT)
+		trace_step(check->trace, TRACE_SERVICE, TRACE_RECEIVED,
+			"the greeting of a delivery agent");
 	if (!check->is_running)
 		/* Static checks were made when this was parked: they hold. */
 		check->result.detail[0] = '\0';
@@ -186,10 +200,12 @@ static void look_statically(struct transport_check *check, const struct transpor
 		"one buffer holds the detail of each");
 	if (strcmp(plan->command, "pipe") == 0) {
 		command_check(plan->arguments, plan->mail_owner, &outcome, detail);
+		trace_outcome(check, TRACE_COMMAND, &outcome, detail);
 		note(check, CHECK_COMMAND, &outcome, "%s", detail);
 	}
 	if (*plan->bind4 != '\0' || *plan->bind6 != '\0') {
 		bind_check(plan->bind4, plan->bind6, plan->is_bind_enforced, &outcome, detail);
+		trace_outcome(check, TRACE_BIND, &outcome, detail);
 		note(check, CHECK_BIND, &outcome, "%s", detail);
 	}
 }
@@ -224,6 +240,8 @@ void transport_check_run(struct transport_check *check, const struct transport_p
 	if (!begin(check, plan))
 		return;
 	check->timeout_ms = timeout_ms;
+	trace_step(check->trace, TRACE_SERVICE, TRACE_SENT, "connect to private/%s%s", plan->name,
+		check->is_parked ? ": an earlier connection still waits for its answer" : "");
 	if (check->is_parked) {
 		judge_silence(check);
 		return;
@@ -232,6 +250,11 @@ void transport_check_run(struct transport_check *check, const struct transport_p
 		on_opened, check);
 	if (check->opening == 0)
 		conclude(check, REASON_LOCAL_ERROR, false, "cannot ask for private/%s", plan->name);
+}
+
+void transport_check_watch(struct transport_check *check, const struct trace *trace)
+{
+	check->trace = trace;
 }
 
 bool transport_check_is_running(const struct transport_check *check)

@@ -21,6 +21,9 @@ struct transport_check;
 struct transport_check *transport_check_new(struct event_base *base, const struct opener *opener,
 	probe_done_fn *done, void *arg);
 
+/* transport_check_watch - tell the steps of all runs from now on to trace, which the caller keeps; NULL: nobody */
+void transport_check_watch(struct transport_check *check, const struct trace *trace);
+
 /* transport_check_free - hang up, no callback any more */
 void transport_check_free(struct transport_check *check);
 

@@ -45,6 +45,10 @@ BEHAVIOURS = (
     "drop_data",     # hangs up when it hears DATA
     "drip",          # the greeting byte by byte, one every `delay` seconds
     "flood",         # greeting lines without end
+    "endless",       # a greeting line without end
+    "long_line",     # a greeting line of 100 kB
+    "many_lines",    # an answer of 10,000 lines to EHLO
+    "nuls",          # lines of NULs
     "hello_4xx",
     "hello_5xx",
     "auth",          # offers AUTH `mechanisms`, judges by `accounts`, or says `reply`; see AUTH_OPTIONS
@@ -364,6 +368,22 @@ class Conversation:
             await self.writer.drain()
             await asyncio.sleep(0)
 
+    async def _greet_endless(self):
+        self.writer.write(b"220 ")
+        while True:
+            self.writer.write(b"x" * 500)
+            await self.writer.drain()
+            await asyncio.sleep(0)
+
+    async def _greet_long_line(self):
+        await self._say(self._banner() + " " + "x" * 100_000)
+
+    async def _greet_nuls(self):
+        self.writer.write((b"\0" * 100 + b"\r\n") * 10)
+        await self.writer.drain()
+        await self._until_quit()
+        raise Gone("nuls")
+
     async def _until_quit(self):
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._quit_or_gone(), 5)
@@ -382,6 +402,8 @@ class Conversation:
             await self._say({"hello_4xx": "451 4.3.0 not now", "hello_5xx": "550 5.7.1 not you"}
                             [self.behaviour])
             return True
+        if self.behaviour == "many_lines":
+            replies = [f"250-X{number}" for number in range(10_000)] + replies
         for reply in replies:
             await self._say(reply)
         return True

@@ -291,6 +291,60 @@ START_TEST(what_is_down_hears_no_more_of_it)
 }
 END_TEST
 
+/* fall - down and back again, n times, ten seconds each way; the time after that */
+static int64_t fall(struct check *check, int64_t now_ms, int times)
+{
+	static const struct machine_policy quick = {.rise = 1, .fall = 1};
+
+	for (int i = 0; i < times; i++) {
+		machine_apply(check, &quick, &soft, now_ms += 10000);
+		machine_apply(check, &quick, &good, now_ms += 10000);
+	}
+	return now_ms;
+}
+
+START_TEST(three_falls_are_flapping)
+{
+	struct check check = fresh();
+	int64_t now_ms;
+
+	apply(&check, &good, 1000);
+	now_ms = fall(&check, 1000, FLAP_FALLS - 1);
+	ck_assert_int_eq(check.state, STATE_UP);
+	now_ms = fall(&check, now_ms, 1);
+	ck_assert_int_eq(check.state, STATE_DEGRADED);
+	ck_assert_int_eq(check.reason, REASON_FLAPPING);
+	ck_assert(machine_is_settled(&check));
+	ck_assert(!machine_is_failing(&check));
+	apply(&check, &good, now_ms + FLAP_QUIET_MS);
+	ck_assert_int_eq(check.state, STATE_UP);
+}
+END_TEST
+
+START_TEST(one_that_is_held_says_whether_it_fails_and_is_decided)
+{
+	struct check check = fresh();
+	int64_t now_ms;
+
+	apply(&check, &good, 1000);
+	now_ms = fall(&check, 1000, FLAP_FALLS);
+	apply(&check, &soft, now_ms + 1000);
+	apply(&check, &soft, now_ms + 2000);
+	ck_assert(!machine_is_failing(&check));
+	ck_assert(!machine_is_settled(&check));
+	apply(&check, &soft, now_ms + 3000);
+	ck_assert_int_eq(check.state, STATE_DEGRADED);
+	ck_assert(machine_is_failing(&check));
+	ck_assert(machine_is_settled(&check));
+	apply(&check, &good, now_ms + 4000);
+	ck_assert(machine_is_failing(&check));
+	ck_assert(!machine_is_settled(&check));
+	apply(&check, &soft, now_ms + 3000 + FLAP_QUIET_MS);
+	ck_assert_int_eq(check.state, STATE_DOWN);
+	ck_assert_int_eq(check.since_ms, now_ms + 3000 + FLAP_QUIET_MS);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, unknown_comes_up_with_the_first_success);
@@ -313,6 +367,8 @@ static void add(TCase *tcase)
 	tcase_add_loop_test(tcase, the_failure_that_decides_is_a_probes, 0, 3);
 	tcase_add_test(tcase, a_probe_that_succeeds_clears_what_the_log_said);
 	tcase_add_test(tcase, what_is_down_hears_no_more_of_it);
+	tcase_add_test(tcase, three_falls_are_flapping);
+	tcase_add_test(tcase, one_that_is_held_says_whether_it_fails_and_is_decided);
 }
 
 int main(void)

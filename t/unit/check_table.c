@@ -149,6 +149,49 @@ START_TEST(where_nobody_listened_it_is_looked_again_soon)
 }
 END_TEST
 
+START_TEST(mail_wants_a_failing_remote_hop_probed_once_in_its_down_interval)
+{
+	struct hop_settings settings = {.name = name,
+		.is_probed = true,
+		.roles = ROLE_RELAYHOST,
+		.interval_ms = 10000,
+		.down_interval_ms = 5000};
+	struct hop *hop = table_put(table, &settings, clock_now_ms());
+	int64_t before_ms = clock_now_ms();
+	struct hop_view view;
+
+	record(hop, REASON_NONE, 9000);
+	ck_assert(table_ask(table, name, &freshness, &view));
+	ck_assert_int_eq(wanted, 0);
+	record(hop, REASON_CONNECTION_TIMEOUT, 4000);
+	ck_assert(table_ask(table, name, &freshness, &view));
+	ck_assert_int_eq(view.state, STATE_DOWN);
+	ck_assert_int_eq(wanted, 0);
+	record(hop, REASON_CONNECTION_TIMEOUT, 6000);
+	for (int i = 0; i < 3; i++)
+		ck_assert(table_ask(table, name, &freshness, &view));
+	ck_assert_int_eq(wanted, 1);
+	ck_assert_int_lt(clock_now_ms() - before_ms, 150);
+}
+END_TEST
+
+START_TEST(a_long_pause_is_not_stale)
+{
+	struct hop *hop = put(name, false);
+	struct hop_view view;
+
+	record(hop, REASON_CONNECTION_TIMEOUT, 59000);
+	ck_assert(table_look(table, name, clock_now_ms(), &view));
+	ck_assert_int_eq(view.state, STATE_UNKNOWN);
+	table_set_pause(table, hop, 60000);
+	ck_assert(table_look(table, name, clock_now_ms(), &view));
+	ck_assert_int_eq(view.state, STATE_DOWN);
+	table_set_pause(table, hop, 0);
+	ck_assert(table_look(table, name, clock_now_ms(), &view));
+	ck_assert_int_eq(view.state, STATE_UNKNOWN);
+}
+END_TEST
+
 START_TEST(an_old_result_of_a_remote_hop_counts)
 {
 	struct hop_view view;
@@ -387,6 +430,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, an_ageing_result_is_used_and_renewed_meanwhile);
 	tcase_add_test(tcase, where_nobody_listened_it_is_looked_again_soon);
 	tcase_add_test(tcase, an_old_result_of_a_remote_hop_counts);
+	tcase_add_test(tcase, mail_wants_a_failing_remote_hop_probed_once_in_its_down_interval);
+	tcase_add_test(tcase, a_long_pause_is_not_stale);
 	tcase_add_test(tcase, all_askers_wait_for_the_same_new_result);
 	tcase_add_test(tcase, waiting_ends_max_wait_after_the_probe_began);
 	tcase_add_test(tcase, not_more_than_a_few_hops_are_waited_for);

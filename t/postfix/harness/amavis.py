@@ -98,7 +98,8 @@ class Amavis:
                 return greeting.startswith(b"220 ")
         return False
 
-    def _members(self):
+    def members(self):
+        """Process ids of all that belongs to it."""
         found = []
         for entry in os.listdir("/proc"):
             if entry.isdigit():
@@ -111,7 +112,7 @@ class Amavis:
         """Like `systemctl stop`; returns when nothing listens any more."""
         if self.process is None:
             return
-        members = self._members()
+        members = self.members()
         self.thaw()
         self.process.terminate()
         try:
