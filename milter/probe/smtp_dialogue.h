@@ -29,6 +29,7 @@ struct smtp_dialogue_request {
 	const char *helo;
 	const char *peer; /* for messages, "127.0.0.1:10024" */
 	const char *name; /* of the hop, for the trace */
+	const char *own_name; /* a server that says EHLO back with it is ourselves; NULL: none is */
 };
 
 struct smtp_dialogue_result {
