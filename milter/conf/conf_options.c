@@ -219,7 +219,6 @@ static const struct {
 	{"hop", "ca_file", {""}, "leave it out or set it to \"\""},
 	{"hop", "recipient", {""}, "leave it out or set it to \"\""},
 	{"rule", NULL, {NULL}, "leave it out"},
-	{"canary", NULL, {NULL}, "leave it out"},
 };
 
 static bool is_one_of(const char *value, const char *const words[], size_t count)

@@ -53,6 +53,7 @@ struct findings {
 	int64_t latency_us;  /* -1: none */
 	int64_t evidence_ms; /* when it was found */
 	bool is_local;
+	bool is_aside; /* beside the probes of the hop: how fresh it is depends on those */
 };
 
 /* A change of a hop's state, for logs and notifications. */
@@ -158,6 +159,9 @@ void table_probe_begins(struct table *table, struct hop *hop, int64_t now_ms, in
 void table_record(struct table *table, struct hop *hop, const struct machine_policy *policy,
 	const struct findings *findings);
 
+/* table_forget_check - nobody looks at it any more */
+void table_forget_check(struct table *table, struct hop *hop, enum hop_check check);
+
 /* table_take_change - did state or reason change since this was asked last?  What is recorded of a transport
  * changes the hops that depend on it, too. */
 bool table_take_change(struct table *table, struct hop *hop, struct hop_change *change);
@@ -185,6 +189,7 @@ unsigned hop_roles(const struct hop *hop);
 unsigned hop_dependents(const struct hop *hop);
 struct hop *hop_base(const struct hop *hop);
 enum state hop_state(const struct hop *hop); /* of its own checks */
+const struct check *hop_own_check(const struct hop *hop, enum hop_check check); /* NULL: never looked at */
 void *hop_job(const struct hop *hop);
 void hop_set_job(struct hop *hop, void *job);
 

@@ -67,6 +67,11 @@ static int64_t next_delay(const struct job *job, int64_t interval_ms)
 	return interval_ms;
 }
 
+int64_t job_jitter(int64_t delay_ms, unsigned percent)
+{
+	return with_jitter(delay_ms, percent);
+}
+
 static void job_arm(struct job *job, int64_t delay_ms)
 {
 	struct timeval delay = {delay_ms / 1000, delay_ms % 1000 * 1000};
@@ -107,6 +112,11 @@ static bool tell_change(struct sched *sched, struct hop *hop)
 static void report_change(void *arg, struct hop *hop)
 {
 	(void)tell_change(arg, hop);
+}
+
+void jobs_tell_change(struct sched *sched, struct hop *hop)
+{
+	(void)tell_change(sched, hop);
 }
 
 /* record - every result of every probe goes through here */
@@ -259,6 +269,12 @@ static void fill_request(const struct sched *sched, const char *name, const stru
 	request->bind4 = plan->bind4;
 	request->bind6 = plan->bind6;
 	fill_route(sched, plan, request);
+}
+
+void job_request(const struct sched *sched, const char *name, const struct plan *plan,
+	struct probe_request *request)
+{
+	fill_request(sched, name, plan, request);
 }
 
 /* may_have_parts - more servers than one, as far as the nexthop tells */

@@ -6,6 +6,7 @@
 #ifndef FF_SCHED_PRIVATE_H
 #define FF_SCHED_PRIVATE_H
 
+#include "probe/canary.h"
 #include "probe/listening.h"
 #include "probe/prober.h"
 #include "probe/sched.h"
@@ -23,6 +24,7 @@ struct sched {
 	unsigned in_flight;
 	unsigned transports; /* how many are looked at */
 	struct listening *listening;
+	struct canaries *canaries;
 	sched_change_fn *on_change;
 	void *arg;
 };
@@ -47,6 +49,16 @@ void job_due(struct job *job);
 
 /* job_rearm - intervals may be shorter now; what is due is never put off, however often we reload */
 void job_rearm(struct job *job);
+
+/* job_jitter - spread a delay by up to percent either way */
+int64_t job_jitter(int64_t delay_ms, unsigned percent);
+
+/* job_request - what the plan of a hop of that name asks for; its strings are those of the plan */
+void job_request(const struct sched *sched, const char *name, const struct plan *plan,
+	struct probe_request *request);
+
+/* jobs_tell_change - report it when the hop is in another state now */
+void jobs_tell_change(struct sched *sched, struct hop *hop);
 
 /* jobs_fill_places - start those that wait, as far as there is room */
 void jobs_fill_places(struct sched *sched);
