@@ -76,13 +76,15 @@ static bool is_without_dns(const struct client *client)
 /* plan_lookup - where the names of servers are looked up.  smtpd(8) and a client without DNS ask the system. */
 static void plan_lookup(const struct client *client, struct plan *plan)
 {
-	const char *sources = parameter(client, "host_lookup"), *first;
+	const char *sources = parameter(client, "host_lookup");
+	const char *first = parameter(client, "address_preference");
 
 	plan->lookup = LOOKUP_NATIVE;
-	plan->uses_native = strstr(sources, "native") != NULL || client->is_smtpd;
-	if (client->instance == NULL || client->is_smtpd || is_without_dns(client))
+	if (client->instance == NULL || client->is_smtpd)
 		return;
-	first = parameter(client, "address_preference");
+	plan->uses_native = strstr(sources, "native") != NULL;
+	if (is_without_dns(client))
+		return;
 	plan->first_family = strcasecmp(first, "ipv6") == 0   ? FAMILY_IPV6
 			     : strcasecmp(first, "ipv4") == 0 ? FAMILY_IPV4
 							      : FAMILY_ANY;
