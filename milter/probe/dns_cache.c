@@ -74,7 +74,7 @@ void dns_cache_put(struct dns_cache *cache, const char *key, const struct dns_re
 	entry->count = count;
 	entry->best_preference = best_preference;
 	entry->until_ms = now_ms + ttl_ms(ttl_s);
-	while (HASH_COUNT(cache->entries) >= DNS_CACHE_ENTRIES)
+	if (HASH_COUNT(cache->entries) >= DNS_CACHE_ENTRIES)
 		remove_entry(cache, cache->entries);
 	HASH_ADD_KEYPTR(hh, cache->entries, entry->key, strlen(entry->key), entry);
 }
