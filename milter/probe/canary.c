@@ -261,7 +261,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	canary->is_wide = canary->is_told = false;
 	for (unsigned i = 0; i < canary->count; i++)
 		canary->hosts[i].is_answered = false;
-	canary->first = (canary->first + 1) % canary->count;
+	if (++canary->first >= canary->count)
+		canary->first = 0;
 	start_host(&canary->hosts[canary->first]);
 	if (canary->running == 0) {
 		settle(canary);
