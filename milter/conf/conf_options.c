@@ -212,7 +212,6 @@ static const struct {
 	{"", "on_change", {""}, "leave it out or set it to \"\""},
 	{"", "state", {""}, "leave it out or set it to \"\""},
 	{"rule", NULL, {NULL}, "leave it out"},
-	{"canary", NULL, {NULL}, "leave it out"},
 };
 
 static bool is_one_of(const char *value, const char *const words[], size_t count)

@@ -98,6 +98,30 @@ bool hop_name(char out[HOP_NAME_BYTES], const char *transport, const char *nexth
 	return bytes > 0 && bytes < HOP_NAME_BYTES;
 }
 
+bool hop_list_name(char out[HOP_NAME_BYTES], const char *transport, const char *nexthop)
+{
+	char list[HOP_NAME_BYTES];
+	size_t used = 0;
+
+	for (;;) {
+		size_t length;
+
+		nexthop += strspn(nexthop, HOP_SEPARATORS);
+		length = strcspn(nexthop, HOP_SEPARATORS);
+		if (length == 0)
+			break;
+		if (used + length + 2 > sizeof list)
+			return false;
+		if (used > 0)
+			list[used++] = ',';
+		memcpy(list + used, nexthop, length);
+		used += length;
+		nexthop += length;
+	}
+	list[used] = '\0';
+	return hop_name(out, transport, list);
+}
+
 bool hop_split(const char *name, char *transport, size_t transport_bytes, const char **nexthop)
 {
 	size_t length = strcspn(name, ":");

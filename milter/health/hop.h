@@ -19,6 +19,9 @@ enum {
 	HOP_PATH_BYTES = 108, /* sun_path */
 };
 
+/* HOP_SEPARATORS - between the nexthops of a list.  Names of hops have a single comma there. */
+#define HOP_SEPARATORS ", \t\r\n"
+
 /* What a message meets at a hop, in the order in which it meets them; a hop can have several. */
 enum hop_role {
 	ROLE_PROXY_FILTER = 1 << 0,
@@ -62,6 +65,9 @@ const char *hop_check_name(enum hop_check check);
 /* hop_name - join into out; false when it does not fit or a part has control characters, spaces or
  * quotes (nothing that Postfix writes as a transport or nexthop has) */
 bool hop_name(char out[HOP_NAME_BYTES], const char *transport, const char *nexthop);
+
+/* hop_list_name - the same for a nexthop of smtp(8) or lmtp(8), which may be a list: its separators become a comma */
+bool hop_list_name(char out[HOP_NAME_BYTES], const char *transport, const char *nexthop);
 
 /* hop_split - the parts of "TRANSPORT:NEXTHOP": *nexthop points into name behind the first colon
  * (or to its final NUL), transport gets what is before it; false when that is empty or too long */

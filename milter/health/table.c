@@ -279,9 +279,15 @@ struct hop *table_next_wanted(struct table *table)
 	return hop;
 }
 
-/* replace_detail - the detail belongs to the last fault; none is left when the hop is up */
-static void replace_detail(struct hop *hop, const char *detail)
+/* replace_detail - the detail belongs to the last fault; none is left when the hop is up.  What is said about other checks
+ * than that which decides does not replace it. */
+static void replace_detail(struct hop *hop, const struct findings *findings)
 {
+	const struct check *worst = hop_own_worst(hop);
+	const char *detail = findings->detail;
+
+	if (worst != NULL && worst->state != STATE_UP && !findings->has[worst - hop->check])
+		return;
 	if (hop->detail != NULL && strcmp(hop->detail, detail) == 0)
 		return;
 	free(hop->detail);
@@ -315,6 +321,21 @@ static void settle_all(struct table *table, struct hop *changed)
 	}
 }
 
+/* note_probe - when it was, and that nobody has to wait for it any more */
+static void note_probe(struct hop *hop, const struct findings *findings)
+{
+	hop->is_local = findings->is_local;
+	hop->latency_us = findings->latency_us;
+	if (findings->has_tls)
+		hop->tls_not_after = findings->tls_not_after;
+	hop->result_ms = findings->evidence_ms;
+	hop->last_probe = clock_wall();
+	hop->started_ms = 0;
+	hop->wanted_ms = 0;
+	hop->due_ms = 0;
+	hop->results++;
+}
+
 void table_record(struct table *table, struct hop *hop, const struct machine_policy *policy,
 	const struct findings *findings)
 {
@@ -330,18 +351,19 @@ void table_record(struct table *table, struct hop *hop, const struct machine_pol
 	}
 	if (hop_own_worst(hop) == NULL || hop_own_worst(hop)->state != before)
 		settle_all(table, hop);
-	replace_detail(hop, findings->detail);
-	hop->is_local = findings->is_local;
-	hop->latency_us = findings->latency_us;
-	if (findings->has_tls)
-		hop->tls_not_after = findings->tls_not_after;
-	hop->result_ms = findings->evidence_ms;
-	hop->last_probe = clock_wall();
-	hop->started_ms = 0;
-	hop->wanted_ms = 0;
-	hop->due_ms = 0;
-	hop->results++;
+	replace_detail(hop, findings);
+	if (!findings->is_aside)
+		note_probe(hop, findings);
 	news(table);
+	pthread_mutex_unlock(&table->lock);
+}
+
+void table_forget_check(struct table *table, struct hop *hop, enum hop_check check)
+{
+	pthread_mutex_lock(&table->lock);
+	hop->has_check[check] = false;
+	hop->check[check] = (struct check){.state = STATE_UNKNOWN};
+	settle_all(table, hop);
 	pthread_mutex_unlock(&table->lock);
 }
 
@@ -456,6 +478,11 @@ unsigned hop_dependents(const struct hop *hop)
 bool hop_is_learned(const struct hop *hop)
 {
 	return hop->is_learned;
+}
+
+const struct check *hop_own_check(const struct hop *hop, enum hop_check check)
+{
+	return hop->has_check[check] ? &hop->check[check] : NULL;
 }
 
 void *hop_job(const struct hop *hop)

@@ -56,6 +56,7 @@ struct findings {
 	bool has_tls;	     /* tls_not_after is news */
 	time_t tls_not_after; /* 0: there is no certificate */
 	bool is_local;
+	bool is_aside; /* beside the probes of the hop: how fresh it is depends on those */
 };
 
 /* A change of a hop's state, for logs and notifications. */
@@ -171,6 +172,8 @@ bool table_accuse(struct table *table, struct hop *hop, const struct machine_pol
 
 /* table_generation - another number after a hop was put in that was not there */
 uint64_t table_generation(const struct table *table);
+/* table_forget_check - nobody looks at it any more */
+void table_forget_check(struct table *table, struct hop *hop, enum hop_check check);
 
 /* table_take_change - did state or reason change since this was asked last?  What is recorded of a transport
  * changes the hops that depend on it, too. */
@@ -199,6 +202,7 @@ unsigned hop_roles(const struct hop *hop);
 unsigned hop_dependents(const struct hop *hop);
 struct hop *hop_base(const struct hop *hop);
 int64_t hop_failing_since_ms(const struct hop *hop); /* one of its own checks fails, 0: none */
+const struct check *hop_own_check(const struct hop *hop, enum hop_check check); /* NULL: never looked at */
 void *hop_job(const struct hop *hop);
 void hop_set_job(struct hop *hop, void *job);
 

@@ -29,6 +29,17 @@ const struct check *hop_own_worst(const struct hop *hop)
 	return found;
 }
 
+/* base_worst - of the checks that a transport shares with the hops that use it: a server is that of one hop alone */
+static const struct check *base_worst(const struct hop *base)
+{
+	const struct check *found = NULL;
+
+	for (int i = 0; i < CHECK_SERVER; i++)
+		if (base->has_check[i] && (found == NULL || base->check[i].state > found->state))
+			found = &base->check[i];
+	return found;
+}
+
 const struct check *hop_worst(const struct hop *hop, const struct hop **owner)
 {
 	/* A part that was never checked makes the whole unknown, unless the other is worse. */
@@ -38,7 +49,7 @@ const struct check *hop_worst(const struct hop *hop, const struct hop **owner)
 	if (own == NULL && hop->is_probed)
 		own = &unchecked;
 	if (hop->base != NULL)
-		base = hop_own_worst(hop->base) != NULL ? hop_own_worst(hop->base) : &unchecked;
+		base = base_worst(hop->base) != NULL ? base_worst(hop->base) : &unchecked;
 	/* The transport comes first on the way. */
 	if (base != NULL && (own == NULL || base->state >= own->state)) {
 		if (owner != NULL)
@@ -50,10 +61,8 @@ const struct check *hop_worst(const struct hop *hop, const struct hop **owner)
 	return own;
 }
 
-static bool is_stale(const struct hop *hop, int64_t now_ms)
+static bool is_stale(const struct hop *hop, const struct check *check, int64_t now_ms)
 {
-	const struct check *check = hop_own_worst(hop);
-
 	return hop->is_probed && check != NULL &&
 	       machine_is_stale(check,
 		       hop->pause_ms > hop->interval_ms ? hop->pause_ms : hop->interval_ms, hop->due_ms,
@@ -65,7 +74,7 @@ static void copy_checks(const struct hop *hop, struct hop_view *out)
 {
 	for (int i = 0; i < CHECK_COUNT; i++) {
 		const struct hop *owner =
-			!hop->has_check[i] && hop->base != NULL ? hop->base : hop;
+			!hop->has_check[i] && hop->base != NULL && i != CHECK_SERVER ? hop->base : hop;
 
 		out->has_check[i] = owner->has_check[i];
 		out->check[i] = owner->check[i];
@@ -97,7 +106,8 @@ void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out
 	out->latency_us = from->latency_us;
 	out->tls_not_after = from->tls_not_after;
 	copy_checks(hop, out);
-	if (is_stale(hop, now_ms) || (hop->base != NULL && is_stale(hop->base, now_ms))) {
+	if (is_stale(hop, hop_own_worst(hop), now_ms) ||
+		(hop->base != NULL && is_stale(hop->base, base_worst(hop->base), now_ms))) {
 		out->state = STATE_UNKNOWN;
 		out->reason = REASON_NONE;
 		(void)snprintf(out->detail, sizeof out->detail, "no result for too long");

@@ -160,4 +160,7 @@ void site_each_hop(const struct site *site,
 	for (size_t i = 0; i < site->conf->hop_count; i++)
 		if (site->conf->hop[i].is_literal)
 			add_name(&walk, site->conf->hop[i].pattern);
+	/* What canaries say is said of a transport without a nexthop. */
+	for (size_t i = 0; i < site->conf->canary_count; i++)
+		add_name(&walk, site->conf->canary[i].transport);
 }

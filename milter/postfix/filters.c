@@ -60,14 +60,23 @@ static void read_addresses(struct site *site)
 	freeifaddrs(all);
 }
 
-static bool is_own(const struct site *site, const struct cidr *where)
+static bool has_address(const struct site *site, const struct cidr *where)
 {
-	if (cidr_is_loopback(where))
-		return true;
 	for (size_t i = 0; i < site->address_count; i++)
 		if (cidr_contains(&site->addresses[i], where))
 			return true;
 	return false;
+}
+
+static bool is_own(const struct site *site, const struct cidr *where)
+{
+	return cidr_is_loopback(where) || has_address(site, where);
+}
+
+bool site_is_own_address(
+	const struct site *site, const struct instance *instance, const struct cidr *address)
+{
+	return instance != NULL && instance_is_at(instance, address, has_address(site, address));
 }
 
 /* listener_at - the one that fits best; false: none, or several do equally well */

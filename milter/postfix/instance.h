@@ -105,6 +105,10 @@ const struct listener *instance_listener(const struct instance *instance, const 
 const struct listener *instance_listener_at(const struct instance *instance,
 	const struct cidr *where, uint16_t port, enum listener_fit *fit);
 
+/* instance_is_at - is this one of the addresses at which it, or a proxy in front of it, takes mail (inet_interfaces,
+ * proxy_interfaces)?  Names among them are not looked up.  is_of_host: the address is one of this host's. */
+bool instance_is_at(const struct instance *instance, const struct cidr *where, bool is_of_host);
+
 /* instance_in_mynetworks - is the client's address in mynetworks, as the listener (may be NULL) sees them?
  * Tables and files in mynetworks are not consulted. */
 bool instance_in_mynetworks(const struct instance *instance, const struct listener *listener,

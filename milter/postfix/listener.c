@@ -120,6 +120,41 @@ static enum listener_fit fit_interfaces(const struct instance *instance, const s
 	return instance->interfaces->has_others ? FIT_ANY : FIT_PORT;
 }
 
+/* is_loopback_itself - the two addresses that "localhost" stands for */
+static bool is_loopback_itself(const struct cidr *where)
+{
+	struct cidr ipv4, ipv6;
+
+	return cidr_parse("127.0.0.1", &ipv4) && cidr_parse("::1", &ipv6) &&
+	       (cidr_contains(&ipv4, where) || cidr_contains(&ipv6, where));
+}
+
+static bool networks_have(const struct networks *networks, const struct cidr *where)
+{
+	for (size_t i = 0; i < networks->count; i++)
+		if (cidr_contains(&networks->element[i].network, where))
+			return true;
+	return false;
+}
+
+bool instance_is_at(const struct instance *instance, const struct cidr *where, bool is_of_host)
+{
+	const char *proxies = instance_parameter(instance, "proxy_interfaces");
+	struct networks *list;
+	bool is_there;
+
+	if (instance->is_on_all ? is_of_host : networks_have(instance->interfaces, where))
+		return true;
+	if (!instance->is_on_all && instance->is_on_loopback && is_loopback_itself(where))
+		return true;
+	if (*proxies == '\0')
+		return false;
+	list = networks_new(instance, "proxy_interfaces", proxies);
+	is_there = networks_have(list, where);
+	free(list);
+	return is_there;
+}
+
 static enum listener_fit fit_of(const struct instance *instance, const struct listener *listener,
 	const struct cidr *where)
 {

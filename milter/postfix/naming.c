@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { SEPARATOR = '/' }; /* no service of master.cf has it in its name */
 
@@ -69,13 +70,20 @@ static const char *label_of(const struct site *site, const struct instance *inst
 bool site_hop_name(const struct site *site, const struct instance *instance,
 	const char *transport, const char *nexthop, char name[HOP_NAME_BYTES])
 {
+	const struct service *service =
+		instance != NULL ? instance_transport(instance, transport) : NULL;
+	bool (*join)(char out[HOP_NAME_BYTES], const char *, const char *) =
+		transport_protocol(service, transport) != PROTOCOL_NONE &&
+				strncasecmp(nexthop, "unix:", 5) != 0
+			? hop_list_name
+			: hop_name;
 	char *full;
 	bool is_fine;
 
 	if (instance == NULL || site->instance_count < 2 || owner_of(site, transport) == instance)
-		return hop_name(name, transport, nexthop);
+		return join(name, transport, nexthop);
 	full = xasprintf("%s%c%s", label_of(site, instance), SEPARATOR, transport);
-	is_fine = hop_name(name, full, nexthop);
+	is_fine = join(name, full, nexthop);
 	free(full);
 	return is_fine;
 }

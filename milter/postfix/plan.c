@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { PORT_SMTP = 25, PORT_LMTP = 24, DEFAULT_ADDRESS_LIMIT = 5, PARAMETER_BYTES = 64, DEFAULT_MAX_IDLE_MS = 100000 };
 
@@ -54,6 +55,59 @@ static void plan_hello(const struct site *site, const struct client *client, str
 	if (*helo == '\0' && client->instance != NULL)
 		helo = instance_parameter(client->instance, "myhostname");
 	plan->helo = *helo != '\0' ? helo : site->host_name;
+}
+
+/* full_parameter - one that smtp(8) and lmtp(8) share, "" when unknown */
+static const char *full_parameter(const struct client *client, const char *name)
+{
+	if (client->instance == NULL)
+		return "";
+	if (client->service == NULL)
+		return instance_parameter(client->instance, name);
+	return service_parameter(client->instance, client->service, name, NULL);
+}
+
+/* is_without_dns - smtp_dns_support_level, or disable_dns_lookups where that is not set */
+static bool is_without_dns(const struct client *client)
+{
+	const char *level = parameter(client, "dns_support_level");
+
+	if (*level != '\0' || client->instance == NULL || client->service == NULL)
+		return strcmp(level, "disabled") == 0;
+	return strcmp(service_parameter(client->instance, client->service, "disable_dns_lookups",
+			      NULL),
+		       "yes") == 0;
+}
+
+/* plan_lookup - where the names of servers are looked up.  smtpd(8) and a client without DNS ask the system. */
+static void plan_lookup(const struct client *client, struct plan *plan)
+{
+	const char *sources = parameter(client, "host_lookup");
+	const char *first = parameter(client, "address_preference");
+
+	plan->lookup = LOOKUP_NATIVE;
+	if (client->instance == NULL || client->is_smtpd)
+		return;
+	plan->uses_native = strstr(sources, "native") != NULL;
+	if (is_without_dns(client))
+		return;
+	plan->first_family = strcasecmp(first, "ipv6") == 0   ? FAMILY_IPV6
+			     : strcasecmp(first, "ipv4") == 0 ? FAMILY_IPV4
+							      : FAMILY_ANY;
+	plan->is_balanced = strcmp(parameter(client, "balance_inet_protocols"), "yes") == 0;
+	plan->ignores_mx_error = strcmp(full_parameter(client, "ignore_mx_lookup_error"), "yes") == 0;
+	if (strstr(sources, "dns") != NULL)
+		plan->lookup = plan->uses_native ? LOOKUP_DNS_NATIVE : LOOKUP_DNS;
+}
+
+/* plan_loops - smtp(8) looks for itself at port 25 alone (smtp_connect.c), lmtp(8) and smtpd(8) never do */
+static void plan_loops(const struct client *client, const char *nexthop, struct plan *plan)
+{
+	if (client->instance == NULL || client->is_smtpd || plan->target.protocol != PROTOCOL_SMTP)
+		return;
+	plan->own_name = full_parameter(client, "myhostname");
+	plan->passes_loops = *full_parameter(client, "best_mx_transport") != '\0' &&
+			     strcmp(nexthop, instance_parameter(client->instance, "relayhost")) != 0;
 }
 
 static void plan_addresses(const struct client *client, struct plan *plan)
@@ -142,16 +196,20 @@ static uint16_t default_port(const struct client *client, enum hop_protocol prot
 	return protocol == PROTOCOL_LMTP ? PORT_LMTP : PORT_SMTP;
 }
 
-/* is_without_dns - smtp_dns_support_level, or disable_dns_lookups where that is not set */
-static bool is_without_dns(const struct client *client)
+/* take_first - of a list of nexthops; smtpd(8) knows no lists, and a path may have anything in it */
+static enum reason take_first(const struct client *client, enum hop_protocol protocol,
+	const char *nexthop, struct plan *plan)
 {
-	const char *level = parameter(client, "dns_support_level");
+	bool is_list = !client->is_smtpd &&
+		       (protocol != PROTOCOL_LMTP || strncasecmp(nexthop, "unix:", 5) != 0);
+	char first[HOP_NAME_BYTES];
+	size_t skip = is_list ? strspn(nexthop, HOP_SEPARATORS) : 0;
+	size_t length = is_list ? strcspn(nexthop + skip, HOP_SEPARATORS) : strlen(nexthop);
 
-	if (*level != '\0' || client->instance == NULL || client->service == NULL)
-		return strcmp(level, "disabled") == 0;
-	return strcmp(service_parameter(client->instance, client->service, "disable_dns_lookups",
-			      NULL),
-		       "yes") == 0;
+	(void)snprintf(first, sizeof first, "%.*s", (int)length, nexthop + skip);
+	plan->others = nexthop + skip + length;
+	return hop_parse_nexthop(
+		first, protocol, plan->default_port, &plan->target, &plan->why);
 }
 
 /* plan_target - parse the nexthop as the transport would */
@@ -161,15 +219,16 @@ static void plan_target(const struct client *client, enum hop_protocol protocol,
 	struct hop_target *target = &plan->target;
 	char path[HOP_PATH_BYTES];
 
-	plan->reason = hop_parse_nexthop(nexthop, protocol, default_port(client, protocol), target,
-		&plan->why);
+	plan->default_port = default_port(client, protocol);
+	plan->instance = client->instance;
+	plan->uses_mx = !is_without_dns(client);
+	plan->reason = take_first(client, protocol, nexthop, plan);
 	plan->kind = plan->reason == REASON_NONE ? PLAN_SERVER : PLAN_INVALID;
 	if (plan->kind == PLAN_INVALID || client->instance == NULL)
 		return;
-	if (is_without_dns(client))
-		target->lookup_mx = false;
-	plan->has_fallback = *parameter(client, "fallback_relay") != '\0';
-	plan->uses_native = strstr(parameter(client, "host_lookup"), "native") != NULL;
+	target->lookup_mx = target->lookup_mx && plan->uses_mx;
+	if (!target->is_unix && !client->is_smtpd)
+		plan->fallbacks = parameter(client, "fallback_relay");
 	if (!target->is_unix || target->path[0] == '/')
 		return;
 	if (snprintf(path, sizeof path, "%s/%s",
@@ -229,12 +288,11 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 	struct client client;
 
 	memset(plan, 0, sizeof *plan);
-	plan->private_directory = "";
+	plan->private_directory = plan->others = plan->fallbacks = "";
 	conf_hop_settings(site->conf, hop, &settings);
 	plan->interval_ms = settings.interval_ms;
 	plan->recipient = settings.recipient;
-	if (!hop_split(hop, transport, sizeof transport, &nexthop) || *nexthop == '\0' ||
-		strpbrk(nexthop, ", \t") != NULL)
+	if (!hop_split(hop, transport, sizeof transport, &nexthop) || *nexthop == '\0')
 		return;
 	/* That much is its transport's, which has a plan of its own. */
 	if (settings.is_depth_set && settings.depth == DEPTH_SERVICE)
@@ -244,6 +302,8 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 		return;
 	plan_target(&client, protocol, nexthop, plan);
 	plan_private(&client, plan);
+	plan_lookup(&client, plan);
+	plan_loops(&client, nexthop, plan);
 	plan_hello(site, &client, plan);
 	plan_addresses(&client, plan);
 	plan_tls(&client, &settings, nexthop, plan);

@@ -114,10 +114,20 @@ void site_each_hop(const struct site *site,
 	void (*fn)(void *arg, const char *name, enum hop_role role), void *arg);
 
 enum plan_kind {
-	PLAN_NOTHING, /* there is no server to probe, or a list of them */
+	PLAN_NOTHING, /* there is no server to probe */
 	PLAN_INVALID, /* the nexthop cannot be used: reason, why */
 	PLAN_SERVER,  /* probe target */
 };
+
+/* Who knows the addresses of a name (smtp_host_lookup). */
+enum plan_lookup {
+	LOOKUP_NATIVE, /* hosts(5), then DNS, as nsswitch.conf(5) mostly says */
+	LOOKUP_DNS,
+	LOOKUP_DNS_NATIVE, /* hosts(5) knows what DNS does not */
+};
+
+/* Which address of a host comes first (smtp_address_preference). */
+enum plan_family { FAMILY_ANY, FAMILY_IPV6, FAMILY_IPV4 };
 
 /* How the transport of a hop authenticates.  Strings belong to the site, but for host. */
 struct plan_auth {
@@ -141,7 +151,14 @@ struct plan {
 	enum plan_kind kind;
 	enum reason reason;
 	const char *why;
-	struct hop_target target; /* a UNIX path is absolute */
+	struct hop_target target; /* the first of a list; a UNIX path is absolute */
+	const char *others;	  /* the rest of the list; part of the hop's name that was given */
+	const char *fallbacks;	  /* smtp_fallback_relay, a list */
+	uint16_t default_port;	  /* of a nexthop in a list that names none */
+	bool uses_mx;		  /* MX records are looked up for nexthops without brackets */
+	const struct instance *instance; /* whose transport it is, NULL: unknown */
+	const char *own_name;	  /* of a client that looks for itself at port 25: its myhostname; else NULL */
+	bool passes_loops;	  /* best_mx_transport takes the mail that would come back to this host */
 	const char *private_directory; /* config_directory of the instance in whose private/ it lies, "": none */
 	int64_t interval_ms;
 	enum conf_depth depth;	       /* of a probe that goes as far as is wanted */
@@ -152,7 +169,10 @@ struct plan {
 	const char *helo;
 	unsigned address_limit;
 	bool use_ipv4, use_ipv6;
-	bool has_fallback; /* smtp_fallback_relay takes the mail when the server does not */
+	enum plan_lookup lookup;
+	enum plan_family first_family;
+	bool is_balanced;      /* smtp_balance_inet_protocols */
+	bool ignores_mx_error; /* ignore_mx_lookup_error */
 	bool uses_native;  /* names may be known to sources that we do not ask (smtp_host_lookup) */
 	bool has_bind4, has_bind6;
 	struct in_addr bind4;
@@ -162,6 +182,11 @@ struct plan {
 /* site_plan - how a hop is probed: as Postfix would use it, and as our hop sections say.  *plan points into itself and
  * into hop: it is not to be copied. */
 void site_plan(const struct site *site, const char *hop, struct plan *plan);
+
+/* site_is_own_address - does this instance, or a proxy in front of it, take mail at that address (inet_interfaces,
+ * proxy_interfaces)? */
+bool site_is_own_address(
+	const struct site *site, const struct instance *instance, const struct cidr *address);
 
 /* What a transport itself needs. Strings belong to the site. */
 struct transport_plan {

@@ -63,10 +63,49 @@ static bool counts_as_part(const struct probe *probe, enum reason reason)
 {
 	const struct net_address *address = &probe->address[probe->at];
 
-	if (hop_target_is_local(&probe->request.target))
+	if (hop_target_is_local(&probe->target))
 		return false;
 	return reason != REASON_HOST_UNREACHABLE || net_address_is_local(address) ||
 	       has_family(address->sa.sa_family);
+}
+
+/* is_newsworthy - does this fault say more than the one that is kept?  Why a fall-back relay fails matters less than why
+ * it is needed. */
+static bool is_newsworthy(const struct probe *probe, enum progress progress)
+{
+	if (probe->is_fallback && progress != PROGRESS_OURS && probe->progress != PROGRESS_NONE)
+		return false;
+	return progress > probe->progress;
+}
+
+static void note_part(struct probe *probe, const char *part, const char *detail)
+{
+	if (probe->is_fallback)
+		return;
+	probe->is_partial = true;
+	if (probe->request.parts != NULL)
+		parts_failed(probe->request.parts, part, detail);
+}
+
+void attempts_unresolved(struct probe *probe, enum reason reason, const char *detail)
+{
+	enum progress progress = reason == REASON_LOCAL_ERROR ? PROGRESS_OURS : PROGRESS_NAME;
+
+	probe->is_hard = false;
+	if (reason != REASON_LOCAL_ERROR)
+		note_part(probe, probe->nexthop, detail);
+	if (!is_newsworthy(probe, progress))
+		return;
+	probe->progress = progress;
+	probe->result.has[CHECK_SERVER] = false;
+	attempts_outcome(probe, CHECK_RESOLVE, reason);
+	attempts_detail(probe, "%s", detail);
+}
+
+void attempts_extra_failed(struct probe *probe, enum reason reason, const char *detail)
+{
+	if (counts_as_part(probe, reason))
+		note_part(probe, probe->peer, detail);
 }
 
 static bool is_hard(const struct probe *probe, enum reason reason)
@@ -87,10 +126,12 @@ void attempts_failed(struct probe *probe, enum progress progress, enum reason re
 	probe->is_hard =
 		is_hard(probe, reason) && (probe->progress == PROGRESS_NONE || probe->is_hard);
 	if (reason != REASON_LOCAL_ERROR && counts_as_part(probe, reason))
-		probe->is_partial = true;
-	if (progress <= probe->progress)
+		note_part(probe, probe->peer, detail);
+	if (!is_newsworthy(probe, progress))
 		return;
 	probe->progress = progress;
+	if (probe->looks_up)
+		attempts_outcome(probe, CHECK_RESOLVE, REASON_NONE);
 	attempts_outcome(probe, CHECK_SERVER, reason);
 	attempts_detail(probe, "%s", detail);
 	probe->result.latency_us = latency_us;
@@ -100,15 +141,30 @@ void attempts_settle_failure(struct probe *probe)
 {
 	struct outcome *outcome = &probe->result.outcome[CHECK_SERVER];
 
+	/* Nothing is known of the server then. */
+	if (!probe->result.has[CHECK_SERVER])
+		probe->is_hard = false;
 	/* An account that is tried again and again gets locked: once is enough. */
 	outcome->is_hard = outcome->reason == REASON_AUTH_REJECTED ||
 			   (probe->is_hard && outcome->reason != REASON_LOCAL_ERROR);
+	if (probe->request.parts != NULL)
+		parts_clear(probe->request.parts);
 }
 
 void attempts_settle_success(struct probe *probe, int64_t latency_us)
 {
+	const char *fault = NULL;
+
+	if (probe->request.parts != NULL) {
+		parts_works(probe->request.parts, probe->peer);
+		fault = parts_fault(probe->request.parts);
+	}
 	probe->result.latency_us = latency_us;
-	if (probe->is_partial) {
+	if (probe->looks_up)
+		attempts_outcome(probe, CHECK_RESOLVE, REASON_NONE);
+	if (fault != NULL && !probe->is_partial)
+		attempts_detail(probe, "%s", fault);
+	if (probe->is_partial || probe->is_fallback || fault != NULL) {
 		attempts_outcome(probe, CHECK_SERVER, REASON_PARTIAL);
 		return;
 	}

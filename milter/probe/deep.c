@@ -28,6 +28,14 @@ static void ask_auth(const struct deep *deep, const struct plan *plan, struct pr
 	memcpy(auth->rejected, deep->rejected, sizeof auth->rejected);
 }
 
+/* may_use_tls - a certificate is for one nexthop; of the others of a list, and of fall-backs, no names are known */
+static bool may_use_tls(const struct plan *plan)
+{
+	bool is_one = *plan->others == '\0' && *plan->fallbacks == '\0';
+
+	return is_one || plan->tls.level <= TLS_LEVEL_ENCRYPT;
+}
+
 /* ask_tls - now and then, and at once when what is asked of the server is something else */
 static void ask_tls(struct deep *deep, const struct plan *plan, int64_t now_ms, struct probe_request *request)
 {
@@ -36,7 +44,7 @@ static void ask_tls(struct deep *deep, const struct plan *plan, int64_t now_ms, 
 	if (deep->tls_hash != hash)
 		depth_forget(&deep->state, DEPTH_KIND_TLS);
 	deep->tls_hash = hash;
-	if (plan->depth >= DEPTH_TLS && depth_due(&deep->state, DEPTH_KIND_TLS, now_ms))
+	if (plan->depth >= DEPTH_TLS && may_use_tls(plan) && depth_due(&deep->state, DEPTH_KIND_TLS, now_ms))
 		request->depth = DEPTH_TLS;
 }
 
@@ -54,7 +62,7 @@ void deep_ask(struct deep *deep, const struct plan *plan, int64_t now_ms, struct
 	else if (uses_auth ? request->auth.is_wanted : depth_due(&deep->state, DEPTH_KIND_RECIPIENT, now_ms))
 		copy(request->recipient, sizeof request->recipient, plan->recipient);
 	/* Postfix says neither before TLS, where it talks that. */
-	if (request->auth.is_wanted || *request->recipient != '\0')
+	if (may_use_tls(plan) && (request->auth.is_wanted || *request->recipient != '\0'))
 		request->depth = DEPTH_TLS;
 }
 

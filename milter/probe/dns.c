@@ -4,12 +4,17 @@
  * c-ares cannot give up one query.  A lookup that has ended for its caller is detached and goes
  * when its last query has come home; its channel stays for so long.
  *
- * Addresses of one host are ordered IPv6 first, not by what this host can reach best: a probe that
- * met only the working half of a server could never tell that mail meets the other half.
+ * An answer that still holds is not asked for again, and when the resolver does not answer the last known addresses
+ * serve (dns_cache.h): what is kept is what was found, so that whoever asks next may choose in another way.
  */
 #include "probe/dns.h"
 
+#include "base/clock.h"
+#include "base/log.h"
+#include "probe/dns_cache.h"
 #include "probe/dns_channel.h"
+#include "probe/dns_hosts.h"
+#include "probe/dns_reply.h"
 
 #include <ares.h>
 #include <stdio.h>
@@ -18,19 +23,30 @@
 #include <strings.h>
 
 enum {
-	MX_HOSTS = 16,   /* more of the least preferred are not looked up */
+	MX_HOSTS = 16,	 /* more of the least preferred are not looked up */
 	FOUND_MAX = 128, /* addresses before ordering */
+	ALIASES_MAX = 10,
+	KEY_BYTES = DNS_NAME_BYTES + 16,
+	CLASS_IN = 1,
+	TYPE_A = 1,
+	TYPE_MX = 15,
+	TYPE_AAAA = 28,
 };
 
-struct found {
-	struct net_address address;
-	unsigned preference, order;
+/* A host whose addresses are looked up; the index in the lookup is its order. */
+struct host {
+	char name[DNS_NAME_BYTES];
+	unsigned preference;
+	unsigned pending;
+	bool has_address, has_failed;
 };
 
-/* One address query; the index in the lookup is its order. */
+/* One query. */
 struct query {
 	struct dns_lookup *lookup;
-	unsigned preference;
+	struct host *host; /* NULL: of MX records */
+	int type;
+	unsigned aliases; /* that were followed */
 };
 
 struct dns_lookup {
@@ -38,14 +54,20 @@ struct dns_lookup {
 	struct event *event; /* the deadline, or at once when everything is known */
 	dns_done_fn *done;   /* NULL: detached */
 	void *arg;
-	char host[DNS_DETAIL_BYTES - 64];
+	char name[DNS_NAME_BYTES];
+	char key[KEY_BYTES];
 	struct dns_question question;
 	unsigned own_failures; /* of dns when this began */
 	unsigned pending;      /* queries that c-ares still has */
-	struct query query[2 * MX_HOSTS];
+	struct host host[MX_HOSTS];
+	unsigned hosts;
+	struct query query[2 * MX_HOSTS + 1];
 	unsigned queries;
-	struct found found[FOUND_MAX];
+	struct dns_record found[FOUND_MAX];
 	size_t found_count;
+	unsigned best_preference;
+	uint32_t ttl_s;
+	bool is_known;	    /* found holds what the cache had */
 	enum reason reason; /* the worst so far; what holds when nothing is found */
 	const char *why;    /* constant text for it */
 };
@@ -69,44 +91,86 @@ static void lookup_detach(struct dns_lookup *lookup)
 	lookup_release(lookup);
 }
 
-static int by_preference(const void *left, const void *right)
+/* take_known - found becomes what the cache has; false when that is nothing */
+static bool take_known(struct dns_lookup *lookup, const struct dns_known *known)
 {
-	const struct found *one = left, *other = right;
-
-	if (one->preference != other->preference)
-		return one->preference < other->preference ? -1 : 1;
-	return one->order < other->order ? -1 : one->order > other->order;
+	if (known->count == 0 || known->count > FOUND_MAX)
+		return false;
+	memcpy(lookup->found, known->records, known->count * sizeof *known->records);
+	lookup->found_count = known->count;
+	lookup->best_preference = known->best_preference;
+	lookup->is_known = true;
+	return true;
 }
 
-/* ipv6_share - how many of limit addresses may be IPv6, so that both families are tried when both
- * are there (smtp_balance_inet_protocols) */
-static size_t ipv6_share(size_t ipv6, size_t ipv4, size_t limit)
+/* remember - keep what was found, or fall back on what was found before */
+static void remember(struct dns_lookup *lookup)
 {
-	size_t half = (limit + 1) / 2, rest = limit > ipv4 ? limit - ipv4 : 0;
-	size_t share = ipv6 < half ? ipv6 : half;
+	struct dns_cache *cache = dns_channel_cache(lookup->channel);
+	int64_t now_ms = clock_now_ms();
+	struct dns_known known;
 
-	return share > rest ? share : rest;
+	if (lookup->is_known)
+		return;
+	if (lookup->found_count > 0) {
+		/* What is missing may be there soon. */
+		dns_cache_put(cache, lookup->key, lookup->found, lookup->found_count,
+			lookup->best_preference, lookup->reason == REASON_DNS_FAILURE ? 0 : lookup->ttl_s,
+			now_ms);
+	} else if (lookup->reason == REASON_DNS_NOT_FOUND) {
+		dns_cache_drop(cache, lookup->key);
+	} else if (dns_cache_get(cache, lookup->key, now_ms, &known) && take_known(lookup, &known)) {
+		log_debug("look up %s: %s; the last known addresses serve", lookup->name, lookup->why);
+		dns_cache_hold(cache, lookup->key, now_ms);
+	}
 }
 
-static void choose(const struct dns_lookup *lookup, struct dns_answer *answer)
+/* leave_out_own - false when none is left */
+static bool leave_out_own(struct dns_lookup *lookup, struct dns_answer *answer)
 {
-	size_t limit = lookup->question.address_limit, ipv6 = 0;
-	size_t left[2];
+	unsigned best = UINT32_MAX;
 
+	if (lookup->question.is_own == NULL)
+		return true;
+	for (size_t at = 0; at < lookup->found_count; at++)
+		if (lookup->found[at].preference < best)
+			best = lookup->found[at].preference;
+	lookup->found_count = dns_drop_own(lookup->found, lookup->found_count, lookup->question.is_own,
+		lookup->question.is_own_arg, &answer->is_exchanger);
+	if (lookup->found_count > 0)
+		return true;
+	if (best == lookup->best_preference) {
+		answer->reason = REASON_LOOP;
+		(void)snprintf(answer->detail, sizeof answer->detail,
+			"mail for %s loops back to myself", lookup->name);
+	} else {
+		answer->reason = REASON_DNS_NOT_FOUND;
+		(void)snprintf(answer->detail, sizeof answer->detail,
+			"unable to find primary relay for %s", lookup->name);
+	}
+	return false;
+}
+
+static void choose(struct dns_lookup *lookup, struct dns_answer *answer)
+{
+	const struct dns_question *question = &lookup->question;
+	size_t limit = question->address_limit;
+
+	if (!leave_out_own(lookup, answer))
+		return;
 	if (limit == 0 || limit > DNS_ADDRESSES)
 		limit = DNS_ADDRESSES;
-	for (size_t at = 0; at < lookup->found_count; at++)
-		ipv6 += lookup->found[at].address.sa.sa_family == AF_INET6;
-	left[1] = ipv6_share(ipv6, lookup->found_count - ipv6, limit);
-	left[0] = limit - left[1];
-	for (size_t at = 0; at < lookup->found_count; at++) {
-		const struct net_address *address = &lookup->found[at].address;
-		size_t *room = &left[address->sa.sa_family == AF_INET6];
+	answer->count = dns_choose(lookup->found, lookup->found_count, limit, question->first,
+		question->is_balanced);
+	for (size_t at = 0; at < answer->count; at++) {
+		struct net_address *address = &answer->address[at];
 
-		if (*room == 0)
-			continue;
-		(*room)--;
-		answer->address[answer->count++] = *address;
+		*address = lookup->found[at].address;
+		if (address->sa.sa_family == AF_INET6)
+			address->in6.sin6_port = htons(question->port);
+		else
+			address->in4.sin_port = htons(question->port);
+		answer->is_best[at] = lookup->found[at].preference == lookup->found[0].preference;
 	}
 }
 
@@ -125,7 +189,7 @@ static void explain(const struct dns_lookup *lookup, struct dns_answer *answer)
 		if (has_failed || !is_configured)
 			answer->reason = REASON_LOCAL_ERROR;
 	}
-	(void)snprintf(answer->detail, sizeof answer->detail, "look up %s: %s", lookup->host, why);
+	(void)snprintf(answer->detail, sizeof answer->detail, "look up %s: %s", lookup->name, why);
 }
 
 /* on_ready - everything is known, or it took too long; then what was found has to do, as for
@@ -140,11 +204,11 @@ static void on_ready(evutil_socket_t fd, short events, void *arg)
 	(void)fd;
 	(void)events;
 	memset(&answer, 0, sizeof answer);
-	if (lookup->pending > 0 && lookup->reason != REASON_LOCAL_ERROR) {
+	if (!lookup->is_known && lookup->pending > 0 && lookup->reason != REASON_LOCAL_ERROR) {
 		lookup->reason = REASON_DNS_FAILURE;
 		lookup->why = "no answer in time";
 	}
-	qsort(lookup->found, lookup->found_count, sizeof lookup->found[0], by_preference);
+	remember(lookup);
 	if (lookup->found_count > 0)
 		choose(lookup, &answer);
 	else
@@ -197,132 +261,235 @@ static void settle(struct dns_lookup *lookup)
 		event_active(lookup->event, EV_TIMEOUT, 0);
 }
 
-static void keep_address(struct dns_lookup *lookup, const struct ares_addrinfo_node *node,
-	unsigned preference, unsigned order)
+/* keep_address - of the host that it belongs to */
+static void keep_address(
+	struct dns_lookup *lookup, struct host *host, const struct net_address *address)
 {
-	struct found *found = &lookup->found[lookup->found_count];
-	uint16_t port = htons(lookup->question.port);
+	struct dns_record *found = &lookup->found[lookup->found_count];
+	bool is_ipv6 = address->sa.sa_family == AF_INET6;
 
-	if (lookup->found_count == FOUND_MAX || node->ai_addrlen > sizeof found->address.in6)
+	if (lookup->found_count == FOUND_MAX ||
+		!(is_ipv6 ? lookup->question.use_ipv6 : lookup->question.use_ipv4))
 		return;
-	memset(found, 0, sizeof *found);
-	memcpy(&found->address.sa, node->ai_addr, node->ai_addrlen);
-	found->address.bytes = node->ai_addrlen;
-	if (node->ai_family == AF_INET6)
-		found->address.in6.sin6_port = port;
-	else
-		found->address.in4.sin_port = port;
-	found->preference = preference;
-	found->order = order * FOUND_MAX + (unsigned)lookup->found_count;
+	host->has_address = true;
+	found->address = *address;
+	found->preference = host->preference;
+	found->order = (unsigned)(host - lookup->host) * FOUND_MAX + (unsigned)lookup->found_count;
 	lookup->found_count++;
 }
 
-static void keep_addresses(struct query *query, const struct ares_addrinfo *info)
+/* keep_ipv4, keep_ipv6 - the addresses of a reply; how many it has */
+static unsigned keep_ipv4(struct query *query, const unsigned char *bytes, int count)
 {
-	struct dns_lookup *lookup = query->lookup;
-	size_t before = lookup->found_count;
+	struct ares_addrttl list[FOUND_MAX];
+	struct net_address address = {.bytes = sizeof address.in4};
+	int found = FOUND_MAX;
 
-	for (struct ares_addrinfo_node *node = info->nodes; node != NULL; node = node->ai_next) {
-		bool is_ipv6 = node->ai_family == AF_INET6;
-
-		if (is_ipv6 ? lookup->question.use_ipv6 : lookup->question.use_ipv4)
-			keep_address(
-				lookup, node, query->preference, (unsigned)(query - lookup->query));
+	if (ares_parse_a_reply(bytes, count, NULL, list, &found) != ARES_SUCCESS)
+		return 0;
+	address.in4.sin_family = AF_INET;
+	for (int i = 0; i < found; i++) {
+		address.in4.sin_addr = list[i].ipaddr;
+		keep_address(query->lookup, query->host, &address);
 	}
-	if (lookup->found_count == before)
-		note(lookup, REASON_DNS_NOT_FOUND, "no usable address");
+	return (unsigned)found;
 }
 
-static void on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+static unsigned keep_ipv6(struct query *query, const unsigned char *bytes, int count)
 {
-	struct query *query = arg;
-	struct dns_lookup *lookup = query->lookup;
+	struct ares_addr6ttl list[FOUND_MAX];
+	struct net_address address = {.bytes = sizeof address.in6};
+	int found = FOUND_MAX;
 
-	(void)timeouts;
-	if (came_home(lookup)) {
-		if (status == ARES_SUCCESS)
-			keep_addresses(query, info);
-		else
-			note_status(lookup, status);
-		settle(lookup);
+	if (ares_parse_aaaa_reply(bytes, count, NULL, list, &found) != ARES_SUCCESS)
+		return 0;
+	address.in6.sin6_family = AF_INET6;
+	for (int i = 0; i < found; i++) {
+		memcpy(&address.in6.sin6_addr, &list[i].ip6addr, sizeof address.in6.sin6_addr);
+		keep_address(query->lookup, query->host, &address);
 	}
-	if (info != NULL)
-		ares_freeaddrinfo(info);
+	return (unsigned)found;
 }
 
-static void ask_address(
-	struct dns_lookup *lookup, const char *host, int family, unsigned preference)
+/* keep_hosts - what hosts(5) says; false when that is nothing */
+static bool keep_hosts(struct dns_lookup *lookup, struct host *host)
 {
-	struct ares_addrinfo_hints hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+	struct net_address address[DNS_ADDRESSES];
+	size_t count = dns_hosts_find(host->name, 0, address, DNS_ADDRESSES);
+
+	for (size_t at = 0; at < count; at++)
+		keep_address(lookup, host, &address[at]);
+	if (host->has_address)
+		lookup->ttl_s = 0;
+	return host->has_address;
+}
+
+/* end_host - all that DNS says about it is known */
+static void end_host(struct dns_lookup *lookup, struct host *host)
+{
+	if (host->has_address || host->has_failed)
+		return;
+	if (lookup->question.lookup == LOOKUP_DNS_NATIVE && keep_hosts(lookup, host))
+		return;
+	note(lookup, REASON_DNS_NOT_FOUND, "no usable address");
+}
+
+static void on_reply(void *arg, int status, int timeouts, unsigned char *bytes, int count);
+
+static void ask(struct query *query, const char *name)
+{
+	struct dns_lookup *lookup = query->lookup;
+
+	lookup->pending++;
+	if (query->host != NULL)
+		query->host->pending++;
+	ares_query(dns_channel_ares(lookup->channel), name, CLASS_IN, query->type, on_reply, query);
+}
+
+static void ask_type(struct dns_lookup *lookup, struct host *host, const char *name, int type)
+{
 	struct query *query = &lookup->query[lookup->queries++];
 
-	query->lookup = lookup;
-	query->preference = preference;
-	lookup->pending++;
-	ares_getaddrinfo(
-		dns_channel_ares(lookup->channel), host, NULL, &hints, on_addresses, query);
+	*query = (struct query){.lookup = lookup, .host = host, .type = type};
+	ask(query, name);
 }
 
-/* ask_addresses - a query for each family, because c-ares blends the two errors of a joint one. Not
- * so "localhost": for IPv6 alone c-ares 1.18 makes up a ::1 that /etc/hosts does not have, and
- * leaks memory on the way. */
-static void ask_addresses(struct dns_lookup *lookup, const char *host, unsigned preference)
+/* ask_host - the addresses of one host; an address stands for itself, though it has no place in an MX record */
+static void ask_host(struct dns_lookup *lookup, const char *name, unsigned preference)
 {
-	if (strcasecmp(host, "localhost") == 0) {
-		ask_address(lookup, host, AF_UNSPEC, preference);
+	struct host *host = &lookup->host[lookup->hosts++];
+	struct net_address address;
+
+	*host = (struct host){.preference = preference};
+	(void)snprintf(host->name, sizeof host->name, "%s", name);
+	if (net_address_numeric(&address, name, 0)) {
+		keep_address(lookup, host, &address);
+		end_host(lookup, host);
 		return;
 	}
+	if (lookup->question.lookup == LOOKUP_NATIVE && keep_hosts(lookup, host))
+		return;
+	/* An answer may come at once. */
+	host->pending++;
 	if (lookup->question.use_ipv6)
-		ask_address(lookup, host, AF_INET6, preference);
+		ask_type(lookup, host, host->name, TYPE_AAAA);
 	if (lookup->question.use_ipv4)
-		ask_address(lookup, host, AF_INET, preference);
+		ask_type(lookup, host, host->name, TYPE_A);
+	if (--host->pending == 0)
+		end_host(lookup, host);
+}
+
+/* has_null - one such record makes the domain refuse mail (RFC 7505), for smtp(8) whatever else there is */
+static bool has_null(const struct ares_mx_reply *list)
+{
+	for (; list != NULL; list = list->next)
+		if (*list->host == '\0')
+			return true;
+	return false;
 }
 
 /* ask_exchangers - addresses of the MX hosts, the most preferred first */
-static void ask_exchangers(struct dns_lookup *lookup, struct ares_mx_reply *list)
+static void ask_exchangers(struct dns_lookup *lookup, const struct ares_mx_reply *list)
 {
-	unsigned hosts = 0;
-
-	for (int floor = -1; hosts < MX_HOSTS;) {
+	lookup->best_preference = UINT32_MAX;
+	for (int floor = -1; lookup->hosts < MX_HOSTS;) {
 		int next = INT32_MAX;
 
-		for (struct ares_mx_reply *mx = list; mx != NULL; mx = mx->next)
+		for (const struct ares_mx_reply *mx = list; mx != NULL; mx = mx->next)
 			if (mx->priority > floor && mx->priority < next)
 				next = mx->priority;
 		if (next == INT32_MAX)
 			break;
-		for (struct ares_mx_reply *mx = list; mx != NULL && hosts < MX_HOSTS; mx = mx->next)
-			if (mx->priority == next && *mx->host != '\0') {
-				ask_addresses(lookup, mx->host, (unsigned)next);
-				hosts++;
-			}
+		if (floor < 0)
+			lookup->best_preference = (unsigned)next;
+		for (const struct ares_mx_reply *mx = list; mx != NULL && lookup->hosts < MX_HOSTS;
+			mx = mx->next)
+			if (mx->priority == next)
+				ask_host(lookup, mx->host, (unsigned)next);
 		floor = next;
 	}
-	if (hosts == 0) /* RFC 7505 */
-		note(lookup, REASON_DNS_NOT_FOUND, "the domain does not accept mail (null MX)");
 }
 
-static void on_exchangers(void *arg, int status, int timeouts, unsigned char *reply, int bytes)
+/* take_exchangers - false when the reply has no MX records */
+static bool take_exchangers(struct dns_lookup *lookup, const unsigned char *bytes, int count)
 {
-	struct dns_lookup *lookup = arg;
 	struct ares_mx_reply *list = NULL;
+
+	if (ares_parse_mx_reply(bytes, count, &list) != ARES_SUCCESS || list == NULL)
+		return false;
+	if (has_null(list))
+		note(lookup, REASON_DNS_NOT_FOUND, "the domain does not accept mail (null MX)");
+	else
+		ask_exchangers(lookup, list);
+	ares_free_data(list);
+	return true;
+}
+
+/* take - what a good reply says; false when that is nothing about what was asked */
+static bool take(struct query *query, const unsigned char *bytes, int count)
+{
+	if (query->host == NULL)
+		return take_exchangers(query->lookup, bytes, count);
+	return (query->type == TYPE_A ? keep_ipv4(query, bytes, count)
+				      : keep_ipv6(query, bytes, count)) > 0;
+}
+
+/* read_reply - the status that the reply comes to; it may lead to another name */
+static int read_reply(struct query *query, const unsigned char *bytes, int count)
+{
+	struct dns_lookup *lookup = query->lookup;
+	struct dns_reply reply;
+
+	if (!dns_reply_read(bytes, (size_t)count, &reply))
+		return ARES_EBADRESP;
+	if (reply.ttl_s < lookup->ttl_s)
+		lookup->ttl_s = reply.ttl_s;
+	if (take(query, bytes, count))
+		return ARES_SUCCESS;
+	if (reply.alias[0] == '\0' || query->aliases == ALIASES_MAX)
+		return ARES_ENODATA;
+	query->aliases++;
+	ask(query, reply.alias);
+	return ARES_SUCCESS;
+}
+
+static bool is_not_found(int status)
+{
+	return status == ARES_ENODATA || status == ARES_ENOTFOUND || status == ARES_EBADNAME ||
+	       status == ARES_ENONAME;
+}
+
+/* no_reply - of one query */
+static void no_reply(struct query *query, int status)
+{
+	struct dns_lookup *lookup = query->lookup;
+
+	if (query->host == NULL && (is_not_found(status) || lookup->question.ignores_mx_error)) {
+		ask_host(lookup, lookup->name, 0);
+		return;
+	}
+	if (query->host != NULL && !is_not_found(status))
+		query->host->has_failed = true;
+	note_status(lookup, status);
+}
+
+static void on_reply(void *arg, int status, int timeouts, unsigned char *bytes, int count)
+{
+	struct query *query = arg;
+	struct dns_lookup *lookup = query->lookup;
+	struct host *host = query->host;
 
 	(void)timeouts;
 	if (!came_home(lookup))
 		return;
-	/* While this runs, answers from /etc/hosts may come from within the queries. */
+	/* Some queries end before ares_query() does. */
 	lookup->pending++;
 	if (status == ARES_SUCCESS)
-		status = ares_parse_mx_reply(reply, bytes, &list);
-	if (list != NULL)
-		ask_exchangers(lookup, list);
-	else if (status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND ||
-		 status == ARES_EBADNAME)
-		ask_addresses(lookup, lookup->host, 0);
-	else
-		note_status(lookup, status);
-	if (list != NULL)
-		ares_free_data(list);
+		status = read_reply(query, bytes, count);
+	if (status != ARES_SUCCESS)
+		no_reply(query, status);
+	if (host != NULL && --host->pending == 0)
+		end_host(lookup, host);
 	lookup->pending--;
 	settle(lookup);
 }
@@ -335,24 +502,42 @@ static bool is_ascii(const char *text)
 	return true;
 }
 
-static void begin(struct dns_lookup *lookup)
+static void begin_queries(struct dns_lookup *lookup)
 {
-	lookup->pending++;
-	if (!is_ascii(lookup->host)) {
+	if (!is_ascii(lookup->name)) {
 		/* smtp(8) would convert it; what we cannot do is not the hop's fault. */
 		note(lookup, REASON_LOCAL_ERROR, "internationalized names cannot be looked up");
-	} else if (lookup->question.lookup_mx) {
-		lookup->pending++;
-		ares_query(dns_channel_ares(lookup->channel), lookup->host, 1 /* IN */, 15 /* MX */,
-			on_exchangers, lookup);
-	} else {
-		ask_addresses(lookup, lookup->host, 0);
-	}
-	if (!lookup->question.use_ipv4 && !lookup->question.use_ipv6)
+	} else if (!lookup->question.use_ipv4 && !lookup->question.use_ipv6) {
 		note(lookup, REASON_LOCAL_ERROR, "no protocol is enabled (inet_protocols)");
+	} else if (lookup->question.lookup_mx) {
+		ask_type(lookup, NULL, lookup->name, TYPE_MX);
+	} else {
+		ask_host(lookup, lookup->name, 0);
+	}
+}
+
+static void begin(struct dns_lookup *lookup)
+{
+	struct dns_known known;
+
+	lookup->pending++;
+	if (!dns_cache_get(dns_channel_cache(lookup->channel), lookup->key, clock_now_ms(), &known) ||
+		!known.is_fresh || !take_known(lookup, &known))
+		begin_queries(lookup);
 	lookup->pending--;
 	settle(lookup);
 	dns_channel_settle(lookup->channel);
+}
+
+/* name_it - what is asked, as far as it matters for what is found */
+static void name_it(struct dns_lookup *lookup, const struct dns_question *question)
+{
+	(void)snprintf(lookup->name, sizeof lookup->name, "%s", question->host);
+	lookup->question = *question;
+	lookup->question.host = lookup->name;
+	(void)snprintf(lookup->key, sizeof lookup->key, "%s %d%d%d%d%d", lookup->name,
+		question->lookup_mx, question->use_ipv4, question->use_ipv6, (int)question->lookup,
+		question->ignores_mx_error);
 }
 
 struct dns_lookup *dns_lookup(
@@ -371,12 +556,11 @@ struct dns_lookup *dns_lookup(
 		lookup_release(lookup);
 		return NULL;
 	}
-	lookup->question = *question;
+	lookup->ttl_s = UINT32_MAX;
 	lookup->own_failures = dns_channel_own_failures(lookup->channel);
 	lookup->done = done;
 	lookup->arg = arg;
-	(void)snprintf(lookup->host, sizeof lookup->host, "%s", question->host);
-	lookup->question.host = lookup->host;
+	name_it(lookup, question);
 	begin(lookup);
 	return lookup;
 }

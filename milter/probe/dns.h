@@ -8,7 +8,8 @@
 #define FF_DNS_H
 
 #include "health/reason.h"
-#include "probe/connect.h"
+#include "postfix/site.h"
+#include "probe/dns_choose.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -25,15 +26,24 @@ struct dns_question {
 	uint16_t port;    /* of the addresses in the answer */
 	bool lookup_mx;
 	bool use_ipv4, use_ipv6;
+	enum plan_lookup lookup;
+	enum plan_family first;
+	bool is_balanced;	/* smtp_balance_inet_protocols */
+	bool ignores_mx_error;	/* ignore_mx_lookup_error */
 	unsigned address_limit; /* 0: none but DNS_ADDRESSES */
 	int64_t timeout_ms;     /* for the whole lookup */
+	/* NULL: mail may go to ourselves.  Not called any more once the lookup has reported. */
+	bool (*is_own)(void *arg, const struct net_address *address);
+	void *is_own_arg;
 };
 
 struct dns_answer {
-	enum reason reason; /* REASON_NONE with at least one address; dns-not-found, dns-failure or
+	enum reason reason; /* REASON_NONE with at least one address; dns-not-found, dns-failure, loop or
 			       local-error with none */
 	struct net_address address[DNS_ADDRESSES]; /* the first to try first */
+	bool is_best[DNS_ADDRESSES];		   /* of a host that is preferred to all others */
 	size_t count;
+	bool is_exchanger; /* this host is one of the mail exchangers: there are no other ways for mail */
 	char detail[DNS_DETAIL_BYTES];
 };
 

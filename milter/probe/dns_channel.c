@@ -13,6 +13,7 @@
 #include "base/descriptor.h"
 #include "base/log.h"
 #include "probe/dns.h"
+#include "probe/dns_cache.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,6 +52,7 @@ struct dns {
 	struct dns_channel *channels; /* the first is in use, the others are retired */
 	struct stat conf;             /* of resolv.conf; all zero: there is none */
 	unsigned own_failures;        /* sockets that we could not have */
+	struct dns_cache *cache;
 };
 
 static ares_socket_t own_socket(int family, int type, int protocol, void *arg)
@@ -188,16 +190,14 @@ static bool channel_init(struct dns_channel *channel)
 {
 	struct ares_options options = {0};
 	const char *servers = channel->dns->servers;
-	char lookups[] = "fb";
 
 	options.timeout = TRY_MS;
 	options.tries = TRIES;
 	options.flags = ARES_FLAG_NOSEARCH; /* smtp(8) completes no names either */
-	options.lookups = lookups; /* /etc/hosts, then DNS, whatever nsswitch.conf(5) says */
 	options.sock_state_cb = on_socket_state;
 	options.sock_state_cb_data = channel;
 	if (ares_init_options(&channel->ares, &options,
-		    ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+		    ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
 			    ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
 		channel->ares = NULL;
 		return false;
@@ -245,6 +245,7 @@ static void follow_conf(struct dns *dns)
 	if (!channel_new(dns))
 		return;
 	log_debug("%s has changed", RESOLV_CONF);
+	dns_cache_expire(dns->cache);
 	dns->conf = now;
 	old->is_retired = true;
 	dns_channel_settle(old);
@@ -260,7 +261,9 @@ struct dns *dns_new(struct event_base *base, const char *servers)
 	stat_conf(&dns->conf);
 	if (servers != NULL)
 		dns->servers = strdup(servers);
-	if ((servers != NULL && dns->servers == NULL) || !channel_new(dns)) {
+	dns->cache = dns_cache_new();
+	if (dns->cache == NULL || (servers != NULL && dns->servers == NULL) || !channel_new(dns)) {
+		dns_cache_free(dns->cache);
 		free(dns->servers);
 		free(dns);
 		errno = ENOMEM;
@@ -273,6 +276,7 @@ void dns_free(struct dns *dns)
 {
 	while (dns->channels != NULL)
 		channel_free(dns->channels);
+	dns_cache_free(dns->cache);
 	free(dns->servers);
 	free(dns);
 }
@@ -294,6 +298,11 @@ void dns_channel_release(struct dns_channel *channel)
 ares_channel dns_channel_ares(const struct dns_channel *channel)
 {
 	return channel->ares;
+}
+
+struct dns_cache *dns_channel_cache(const struct dns_channel *channel)
+{
+	return channel->dns->cache;
 }
 
 unsigned dns_channel_own_failures(const struct dns_channel *channel)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 struct dns;
+struct dns_cache;
 struct dns_channel;
 
 /* dns_channel_acquire - the channel for a new lookup, which keeps it until dns_channel_release() */
@@ -28,6 +29,9 @@ void dns_channel_settle(struct dns_channel *channel);
 /* dns_channel_timer - a new timer on the event_base of the channel, or NULL */
 struct event *dns_channel_timer(
 	const struct dns_channel *channel, event_callback_fn call, void *arg);
+
+/* dns_channel_cache - of all channels */
+struct dns_cache *dns_channel_cache(const struct dns_channel *channel);
 
 /* dns_channel_own_failures - how often we could not have a socket or memory, since ever */
 unsigned dns_channel_own_failures(const struct dns_channel *channel);

@@ -44,7 +44,9 @@ struct job {
 	bool is_asked;                  /* mail or its log wants it, or wanted it last: a glance is not enough */
 	bool is_glance, is_suspect;     /* of a transport: this run; the last time it was asked it had a fault */
 	int64_t asked_ms;               /* when that was */
-	bool has_fallback, uses_native; /* as the plan of this probe had them */
+	bool uses_native;               /* as the plan of this probe had it */
+	int64_t limit_ms;               /* of this probe */
+	struct parts *parts;            /* NULL: it has never had more servers than one */
 	struct deep deep;               /* of a server */
 	struct hearsay hearsay;
 	struct inquiries inquiries;     /* of the operator */
@@ -72,6 +74,11 @@ static int64_t next_delay(const struct job *job, int64_t interval_ms)
 		return interval_ms;
 	return hop_is_local(job->hop) ? probe->down_interval_ms
 				      : pace_down_ms(probe->down_interval_ms, clock_now_ms() - since_ms);
+}
+
+int64_t job_jitter(int64_t delay_ms, unsigned percent)
+{
+	return with_jitter(delay_ms, percent);
 }
 
 static void job_arm(struct job *job, int64_t delay_ms)
@@ -121,6 +128,11 @@ static void report_change(void *arg, struct hop *hop)
 	(void)tell_change(arg, hop);
 }
 
+void jobs_tell_change(struct sched *sched, struct hop *hop)
+{
+	(void)tell_change(sched, hop);
+}
+
 /* record - every result of every probe goes through here */
 static void record(struct job *job, const struct findings *findings)
 {
@@ -153,18 +165,14 @@ static void record_without_probe(struct job *job, const struct outcome *outcome,
 	job_sleep(job);
 }
 
-/* soften - faults that do not stop mail, or that we cannot be sure of */
+/* soften - faults that we cannot be sure of */
 static void soften(const struct job *job, struct findings *findings)
 {
-	static const struct outcome partial = {REASON_PARTIAL, SEVERITY_DEGRADED, false};
 	static const struct outcome unsure = {REASON_LOCAL_ERROR, SEVERITY_NONE, false};
 
 	if (job->uses_native && findings->has[CHECK_RESOLVE] &&
 		findings->outcome[CHECK_RESOLVE].severity == SEVERITY_DOWN)
 		findings->outcome[CHECK_RESOLVE] = unsure;
-	for (int i = 0; job->has_fallback && i < CHECK_COUNT; i++)
-		if (findings->has[i] && findings->outcome[i].severity == SEVERITY_DOWN)
-			findings->outcome[i] = partial;
 }
 
 /* record_result - of a server or a transport */
@@ -191,8 +199,13 @@ static void on_done(void *arg, const struct probe_result *result)
 {
 	struct job *job = arg;
 
+	struct sched *sched = job->sched;
+	int64_t now_ms = clock_now_ms();
+
 	job->phase = PHASE_ENDING;
 	record_result(job, result);
+	if (result->goes_on)
+		table_probe_begins(sched->table, job->hop, now_ms, now_ms + job->limit_ms);
 }
 
 /* One that starts may need no place, so this goes on. */
@@ -236,6 +249,24 @@ static void on_transport(void *arg, const struct probe_result *result)
 	jobs_fill_places(sched);
 }
 
+/* fill_route - where the servers are to be found */
+static void fill_route(
+	const struct sched *sched, const struct plan *plan, struct probe_request *request)
+{
+	request->site = sched->site;
+	request->instance = plan->instance;
+	(void)snprintf(request->others, sizeof request->others, "%s", plan->others);
+	request->fallbacks = plan->fallbacks;
+	request->default_port = plan->default_port;
+	request->uses_mx = plan->uses_mx;
+	request->lookup = plan->lookup;
+	request->first_family = plan->first_family;
+	request->is_balanced = plan->is_balanced;
+	request->ignores_mx_error = plan->ignores_mx_error;
+	request->own_name = plan->own_name;
+	request->passes_loops = plan->passes_loops;
+}
+
 static void fill_request(const struct sched *sched, const char *name, const struct plan *plan,
 	struct probe_request *request)
 {
@@ -258,6 +289,19 @@ static void fill_request(const struct sched *sched, const char *name, const stru
 	request->has_bind6 = plan->has_bind6;
 	request->bind4 = plan->bind4;
 	request->bind6 = plan->bind6;
+	fill_route(sched, plan, request);
+}
+
+void job_request(const struct sched *sched, const char *name, const struct plan *plan,
+	struct probe_request *request)
+{
+	fill_request(sched, name, plan, request);
+}
+
+/* may_have_parts - more servers than one, as far as the nexthop tells */
+static bool may_have_parts(const struct plan *plan)
+{
+	return *plan->others != '\0' || (!plan->target.is_unix && !plan->target.is_numeric);
 }
 
 /* job_probe - start a probe now */
@@ -269,21 +313,25 @@ static void job_probe(struct job *job, const struct plan *plan)
 	int64_t now_ms = clock_now_ms();
 
 	fill_request(sched, hop_full_name(job->hop), plan, &request);
+	if (job->parts == NULL && may_have_parts(plan))
+		job->parts = parts_new();
+	request.parts = job->parts;
+	request.tries_parts = hop_is_settled(job->hop) && hop_failing_since_ms(job->hop) == 0;
 	request.is_operator = job->is_operator;
 	request.trace = &job->inquiries.trace;
 	if (job->is_operator)
 		deep_forget(&job->deep);
 	deep_ask(&job->deep, plan, now_ms, &request);
+	job->limit_ms = prober_limit_ms(&request);
 	job->probe = prober_start(sched->prober, &request, on_done, on_released, job);
 	if (job->probe == NULL) {
 		record_without_probe(job, &local_error, "out of memory");
 		return;
 	}
 	job->phase = PHASE_PROBING;
-	job->has_fallback = plan->has_fallback;
 	job->uses_native = plan->uses_native;
 	sched->in_flight++;
-	table_probe_begins(sched->table, job->hop, now_ms, now_ms + prober_limit_ms(&request));
+	table_probe_begins(sched->table, job->hop, now_ms, now_ms + job->limit_ms);
 }
 
 /* is_glance_enough - there are many transports, this one was fine the last time, and somebody listens */
@@ -344,6 +392,7 @@ void job_free(struct job *job)
 		job->sched->transports--;
 	transport_check_free(job->transport);
 	deep_free(&job->deep);
+	parts_free(job->parts);
 	event_free(job->timer);
 	free(job);
 }

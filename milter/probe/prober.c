@@ -18,8 +18,10 @@
 
 /* The keeper looks up two keys, for 3 s each at most, and may be busy with another one. */
 enum { KEYRING_LIMIT_MS = 15000 };
+enum { PORT_SMTP = 25 };
 
 static void try_address(struct probe *probe);
+static void begin_nexthop(struct probe *probe);
 
 struct prober *prober_new(struct event_base *base, const struct opener *opener)
 {
@@ -54,9 +56,15 @@ static bool needs_lookup(const struct hop_target *target)
 	return !target->is_unix && !target->is_numeric;
 }
 
+/* may_look_up - the first nexthop, or any behind it */
+static bool may_look_up(const struct probe_request *request)
+{
+	return needs_lookup(&request->target) || nexthops_count(request) > 1;
+}
+
 int64_t prober_limit_ms(const struct probe_request *request)
 {
-	int64_t addresses = 1, lookup = 0;
+	int64_t addresses = 1, lookup = 0, nexthops = nexthops_count(request);
 	int64_t replies = SMTP_DIALOGUE_REPLIES +
 			  (request->depth >= DEPTH_TLS ? SMTP_DIALOGUE_TLS_REPLIES : 0) +
 			  (request->auth.is_wanted ? SMTP_DIALOGUE_AUTH_REPLIES : 0) +
@@ -64,14 +72,14 @@ int64_t prober_limit_ms(const struct probe_request *request)
 	int64_t each = request->connect_timeout_ms + replies * request->reply_timeout_ms +
 		       SMTP_DIALOGUE_QUIT_MS + (request->auth.is_wanted ? KEYRING_LIMIT_MS : 0);
 
-	if (needs_lookup(&request->target)) {
+	if (may_look_up(request)) {
 		bool is_limited =
 			request->address_limit > 0 && request->address_limit < DNS_ADDRESSES;
 
 		addresses = is_limited ? request->address_limit : DNS_ADDRESSES;
 		lookup = request->reply_timeout_ms;
 	}
-	return lookup + addresses * each;
+	return nexthops * (lookup + addresses * each);
 }
 
 static void probe_free(struct probe *probe)
@@ -88,6 +96,7 @@ static void probe_free(struct probe *probe)
 		probe->prober->opener->cancel(probe->prober->opener->opener_arg, probe->opening);
 	if (probe->asking != 0)
 		probe->prober->keyring->cancel(probe->prober->keyring->keyring_arg, probe->asking);
+	site_unref(probe->request.site);
 	secret_free(probe, sizeof *probe);
 }
 
@@ -122,21 +131,54 @@ static void end(struct probe *probe)
 		release(probe);
 }
 
+/* is_last - there is nothing behind the address that was tried */
 static bool is_last(const struct probe *probe)
 {
-	return probe->at + 1 >= probe->count;
+	return probe->at + 1 >= probe->count && !nexthops_has_more(probe);
+}
+
+/* next_nexthop - the one that was tried does not work */
+static void next_nexthop(struct probe *probe)
+{
+	if (nexthops_next(probe)) {
+		begin_nexthop(probe);
+		return;
+	}
+	attempts_settle_failure(probe);
+	end(probe);
 }
 
 /* next_address - after a failure without a connection */
 static void next_address(struct probe *probe)
 {
-	if (is_last(probe)) {
-		attempts_settle_failure(probe);
-		end(probe);
-		return;
+	if (probe->is_extra) {
+		release(probe);
+	} else if (probe->at + 1 < probe->count) {
+		probe->at++;
+		try_address(probe);
+	} else {
+		next_nexthop(probe);
 	}
-	probe->at++;
-	try_address(probe);
+}
+
+/* go_on - the result was told; try one server more */
+static void go_on(struct probe *probe)
+{
+	nexthops_begin_extra(probe);
+	if (nexthops_extra(probe))
+		begin_nexthop(probe);
+	else
+		release(probe);
+}
+
+/* failed - an address does not work */
+static void failed(struct probe *probe, enum progress progress, enum reason reason,
+	const char *detail, int64_t latency_us)
+{
+	if (!probe->is_extra)
+		attempts_failed(probe, progress, reason, detail, latency_us);
+	else if (reason != REASON_LOCAL_ERROR)
+		attempts_extra_failed(probe, reason, detail);
 }
 
 static void on_dialogue_done(void *arg, const struct smtp_dialogue_result *result)
@@ -144,7 +186,21 @@ static void on_dialogue_done(void *arg, const struct smtp_dialogue_result *resul
 	struct probe *probe = arg;
 
 	credentials_wipe(probe);
-	if (!attempts_dialogue(probe, result)) {
+	if (probe->is_extra) {
+		if (result->reason == REASON_NONE)
+			parts_works(probe->request.parts, probe->peer);
+		else
+			failed(probe, PROGRESS_CONNECTED, result->reason, result->detail, -1);
+		return;
+	}
+	/* From the best of its servers smtp(8) lets such mail bounce. */
+	if (result->reason == REASON_LOOP && probe->is_best[probe->at]) {
+		probe->is_final = true;
+		probe->count = probe->at + 1;
+	}
+	if (attempts_dialogue(probe, result)) {
+		probe->result.goes_on = result->reason == REASON_NONE && nexthops_wants_extra(probe);
+	} else {
 		log_debug("%s: %s", probe->request.name, result->detail);
 		if (!is_last(probe))
 			return;
@@ -158,7 +214,9 @@ static void on_dialogue_closed(void *arg)
 	struct probe *probe = arg;
 
 	probe->dialogue = NULL;
-	if (probe->is_done)
+	if (probe->is_done && probe->result.goes_on && !probe->is_extra)
+		go_on(probe);
+	else if (probe->is_done)
 		release(probe);
 	else
 		next_address(probe);
@@ -166,26 +224,33 @@ static void on_dialogue_closed(void *arg)
 
 static void out_of_memory(struct probe *probe)
 {
-	attempts_failed(probe, PROGRESS_OURS, REASON_LOCAL_ERROR, "out of memory", -1);
+	failed(probe, PROGRESS_OURS, REASON_LOCAL_ERROR, "out of memory", -1);
 	next_address(probe);
 }
 
 /* server_name - as smtp(8) knows it; behind an MX record it has another one than the nexthop */
 static const char *server_name(const struct probe *probe)
 {
-	const struct hop_target *target = &probe->request.target;
+	const struct hop_target *target = &probe->target;
 
 	if (target->is_unix)
 		return probe->request.tls.nexthop;
 	return target->lookup_mx ? "" : target->host;
 }
 
+/* looks_for_itself - smtp(8) does, at this port alone */
+static bool looks_for_itself(const struct probe *probe)
+{
+	return probe->request.own_name != NULL && probe->target.port == PORT_SMTP;
+}
+
 static void begin_dialogue(struct probe *probe, int fd, int64_t start_us)
 {
 	const struct probe_request *request = &probe->request;
 	struct smtp_dialogue_request dialogue = {
-		.protocol = request->target.protocol,
-		.depth = request->depth,
+		.protocol = probe->target.protocol,
+		/* What is deeper is found out about the server that mail goes to. */
+		.depth = probe->is_extra && request->depth > DEPTH_HELLO ? DEPTH_HELLO : request->depth,
 		.reply_timeout_ms = request->reply_timeout_ms,
 		.start_us = start_us,
 		.helo = request->helo,
@@ -197,10 +262,11 @@ static void begin_dialogue(struct probe *probe, int fd, int64_t start_us)
 		.host = server_name(probe),
 		.expiry_warning_ms = request->expiry_warning_ms,
 		.trace = request->trace,
+		.own_name = looks_for_itself(probe) ? request->own_name : NULL,
 	};
 
 	/* Where we are strangers although Postfix is not, the answer would mean nothing. */
-	if (*probe->no_credentials == '\0' && !probe->result.is_spared)
+	if (!probe->is_extra && *probe->no_credentials == '\0' && !probe->result.is_spared)
 		dialogue.recipient = request->recipient;
 	trace_step(request->trace, TRACE_CONNECT, TRACE_NOTE, "connected to %s", probe->peer);
 	probe->dialogue = smtp_dialogue_start(
@@ -223,7 +289,7 @@ static void on_connected(void *arg, const struct connect_result *result)
 		detail, sizeof detail, "connect to %s: %s", probe->peer, strerror(result->error));
 	log_debug("%s: %s", probe->request.name, detail);
 	trace_step(probe->request.trace, TRACE_CONNECT, TRACE_NOTE, "%s", detail);
-	attempts_failed(probe, PROGRESS_ADDRESS, result->reason, detail, -1);
+	failed(probe, PROGRESS_ADDRESS, result->reason, detail, -1);
 	next_address(probe);
 }
 
@@ -245,7 +311,7 @@ static void on_opened(void *arg, const struct opened *opened)
 static void open_private(struct probe *probe)
 {
 	const struct opener *opener = probe->prober->opener;
-	const char *path = probe->request.target.path;
+	const char *path = probe->target.path;
 
 	probe->opening_us = clock_now_us();
 	probe->opening = opener->open(opener->opener_arg, probe->request.private_directory,
@@ -304,15 +370,24 @@ static void try_address(struct probe *probe)
 
 	if (!net_address_is_local(to))
 		probe->result.is_local = false;
+	else if (!probe->has_tried && !probe->is_extra)
+		probe->result.is_local = true;
+	probe->has_tried = true;
 	(void)net_address_text(probe->peer, to);
-	if (!credentials_ask(probe))
+	if (probe->is_extra || !credentials_ask(probe))
 		prober_connect(probe);
 }
 
 /* start_trying - the addresses are known */
 static void start_trying(struct probe *probe)
 {
-	probe->result.is_local = true;
+	if (probe->is_extra && !nexthops_extra_address(probe)) {
+		if (nexthops_extra(probe))
+			begin_nexthop(probe);
+		else
+			release(probe);
+		return;
+	}
 	try_address(probe);
 }
 
@@ -328,70 +403,156 @@ static void trace_answer(const struct probe *probe, const struct dns_answer *ans
 			net_address_text(text, &answer->address[i]));
 }
 
+/* unresolved - the nexthop has no address, or none that can be used */
+static void unresolved(struct probe *probe, enum reason reason, const char *detail)
+{
+	log_debug("%s: %s", probe->request.name, detail);
+	if (probe->is_extra) {
+		if (reason != REASON_LOCAL_ERROR)
+			parts_failed(probe->request.parts, probe->nexthop, detail);
+		nexthops_extra_skip(probe);
+		release(probe);
+		return;
+	}
+	attempts_unresolved(probe, reason, detail);
+	next_nexthop(probe);
+}
+
+/* looped - the mail exchanger is this host */
+static void looped(struct probe *probe, const char *detail)
+{
+	if (probe->is_extra) {
+		nexthops_extra_skip(probe);
+		release(probe);
+		return;
+	}
+	probe->is_final = true;
+	probe->result.is_local = true;
+	if (probe->request.passes_loops) {
+		attempts_settle_success(probe, -1);
+	} else {
+		attempts_failed(probe, PROGRESS_CONNECTED, REASON_LOOP, detail, -1);
+		attempts_settle_failure(probe);
+	}
+	end(probe);
+}
+
 static void on_resolved(void *arg, const struct dns_answer *answer)
 {
 	struct probe *probe = arg;
 
 	probe->lookup = NULL;
 	trace_answer(probe, answer);
-	attempts_outcome(probe, CHECK_RESOLVE, answer->reason);
-	if (answer->reason != REASON_NONE) {
-		attempts_detail(probe, "%s", answer->detail);
-		log_debug("%s: %s", probe->request.name, probe->result.detail);
-		end(probe);
+	if (answer->is_exchanger)
+		probe->is_final = !probe->is_extra;
+	if (answer->reason == REASON_LOOP) {
+		looped(probe, answer->detail);
 		return;
 	}
+	if (answer->reason != REASON_NONE) {
+		unresolved(probe, answer->reason, answer->detail);
+		return;
+	}
+	if (probe->request.parts != NULL)
+		parts_works(probe->request.parts, probe->nexthop);
 	probe->count = answer->count;
 	memcpy(probe->address, answer->address, answer->count * sizeof answer->address[0]);
+	memcpy(probe->is_best, answer->is_best, answer->count * sizeof answer->is_best[0]);
 	start_trying(probe);
+}
+
+/* is_own - does the Postfix whose mail it is take mail at that address? */
+static bool is_own(void *arg, const struct net_address *address)
+{
+	const struct probe *probe = arg;
+	char text[INET6_ADDRSTRLEN];
+	struct cidr where;
+	const void *bytes = address->sa.sa_family == AF_INET6 ? (const void *)&address->in6.sin6_addr
+							      : (const void *)&address->in4.sin_addr;
+
+	return inet_ntop(address->sa.sa_family, bytes, text, sizeof text) != NULL &&
+	       cidr_parse(text, &where) &&
+	       site_is_own_address(probe->request.site, probe->request.instance, &where);
 }
 
 static void resolve(struct probe *probe)
 {
 	const struct probe_request *request = &probe->request;
 	struct dns_question question = {
-		.host = request->target.host,
-		.port = request->target.port,
-		.lookup_mx = request->target.lookup_mx,
+		.host = probe->target.host,
+		.port = probe->target.port,
+		.lookup_mx = probe->target.lookup_mx,
 		.use_ipv4 = request->use_ipv4,
 		.use_ipv6 = request->use_ipv6,
+		.lookup = request->lookup,
+		.first = request->first_family,
+		.is_balanced = request->is_balanced,
+		.ignores_mx_error = request->ignores_mx_error,
 		.address_limit = request->address_limit,
 		.timeout_ms = request->reply_timeout_ms,
+		.is_own = looks_for_itself(probe) ? is_own : NULL,
+		.is_own_arg = probe,
 	};
 
+	probe->looks_up = true;
 	trace_step(request->trace, TRACE_RESOLVE, TRACE_SENT, "look up %s%s%s%s", question.host,
 		question.lookup_mx ? ", MX" : "", question.use_ipv4 ? ", IPv4" : "",
 		question.use_ipv6 ? ", IPv6" : "");
 	probe->lookup = dns_lookup(probe->prober->dns, &question, on_resolved, probe);
-	if (probe->lookup == NULL) {
-		attempts_outcome(probe, CHECK_RESOLVE, REASON_LOCAL_ERROR);
-		attempts_detail(probe, "out of memory");
-		end(probe);
+	if (probe->lookup == NULL)
+		unresolved(probe, REASON_LOCAL_ERROR, "out of memory");
+}
+
+/* no_address - what cannot be an address, or may not be used */
+static void no_address(struct probe *probe, enum reason reason, const char *detail)
+{
+	if (probe->is_extra) {
+		nexthops_extra_skip(probe);
+		release(probe);
+		return;
+	}
+	(void)snprintf(probe->peer, sizeof probe->peer, "%.100s", probe->target.host);
+	attempts_failed(probe, PROGRESS_ADDRESS, reason, detail, -1);
+	next_nexthop(probe);
+}
+
+/* take_address - of a target that needs no lookup */
+static void take_address(struct probe *probe)
+{
+	const struct hop_target *target = &probe->target;
+	struct net_address *address = &probe->address[0];
+	char detail[PROBE_DETAIL_BYTES];
+
+	probe->count = 1;
+	probe->at = 0;
+	probe->is_best[0] = true;
+	if (target->is_unix ? !net_address_unix(address, target->path)
+			    : !net_address_numeric(address, target->host, target->port)) {
+		memset(address, 0, sizeof *address);
+		no_address(probe, REASON_NEXTHOP_INVALID, "no valid address");
+	} else if ((address->sa.sa_family == AF_INET && !probe->request.use_ipv4) ||
+		   (address->sa.sa_family == AF_INET6 && !probe->request.use_ipv6)) {
+		/* smtp(8) then finds "no usable address", too */
+		(void)snprintf(detail, sizeof detail,
+			"%.200s: address family is switched off (inet_protocols)", target->host);
+		no_address(probe, REASON_DNS_NOT_FOUND, detail);
+	} else if (!target->is_unix && looks_for_itself(probe) && is_own(probe, address)) {
+		(void)snprintf(
+			detail, sizeof detail, "mail for %.200s loops back to myself", target->host);
+		looped(probe, detail);
+	} else {
+		start_trying(probe);
 	}
 }
 
-/* only_address - of a target that needs no lookup; false: there is none, and the result says so */
-static bool only_address(struct probe *probe)
+static void begin_nexthop(struct probe *probe)
 {
-	const struct hop_target *target = &probe->request.target;
-	struct net_address *address = &probe->address[0];
-
-	probe->count = 1;
-	if (target->is_unix ? !net_address_unix(address, target->path)
-			    : !net_address_numeric(address, target->host, target->port)) {
-		attempts_outcome(probe, CHECK_SERVER, REASON_NEXTHOP_INVALID);
-		attempts_detail(probe, "no valid address");
-		return false;
-	}
-	if ((address->sa.sa_family == AF_INET && !probe->request.use_ipv4) ||
-		(address->sa.sa_family == AF_INET6 && !probe->request.use_ipv6)) {
-		/* smtp(8) then finds "no usable address", too */
-		attempts_outcome(probe, CHECK_SERVER, REASON_DNS_NOT_FOUND);
-		attempts_detail(
-			probe, "%s: address family is switched off (inet_protocols)", target->host);
-		return false;
-	}
-	return true;
+	if (probe->why != NULL)
+		unresolved(probe, REASON_NEXTHOP_INVALID, probe->why);
+	else if (needs_lookup(&probe->target))
+		resolve(probe);
+	else
+		take_address(probe);
 }
 
 static void on_begin(evutil_socket_t fd, short events, void *arg)
@@ -400,12 +561,7 @@ static void on_begin(evutil_socket_t fd, short events, void *arg)
 
 	(void)fd;
 	(void)events;
-	if (needs_lookup(&probe->request.target))
-		resolve(probe);
-	else if (only_address(probe))
-		start_trying(probe);
-	else
-		end(probe);
+	begin_nexthop(probe);
 }
 
 struct probe *prober_start(struct prober *prober, const struct probe_request *request,
@@ -417,6 +573,9 @@ struct probe *prober_start(struct prober *prober, const struct probe_request *re
 		return NULL;
 	probe->prober = prober;
 	probe->request = *request;
+	if (request->site != NULL)
+		(void)site_ref(request->site);
+	nexthops_first(probe);
 	probe->done = done;
 	probe->released = released;
 	probe->arg = arg;
@@ -424,7 +583,7 @@ struct probe *prober_start(struct prober *prober, const struct probe_request *re
 	probe->result.is_local = hop_target_is_local(&request->target);
 	probe->begin = evtimer_new(prober->base, on_begin, probe);
 	if (probe->begin == NULL) {
-		free(probe);
+		probe_free(probe);
 		return NULL;
 	}
 	event_active(probe->begin, EV_TIMEOUT, 0);

@@ -18,6 +18,8 @@
 #include "probe/depth.h"
 #include "probe/smtp_auth.h"
 #include "probe/trace.h"
+#include "postfix/site.h"
+#include "probe/parts.h"
 
 #include <event2/event.h>
 #include <netinet/in.h>
@@ -54,12 +56,17 @@ struct probe_result {
 	int64_t evidence_ms;		       /* clock_now_ms() of the last thing heard or missed */
 	bool is_spared;			       /* the credentials are those that were rejected */
 	unsigned char print[PROBE_PRINT_BYTES]; /* of the credentials that were sent, tells them apart */
+	bool goes_on;			       /* one server more is tried before the probe is released */
 };
 
 /* What to probe, and how. Copied by prober_start(). */
 struct probe_request {
 	char name[HOP_NAME_BYTES]; /* of the hop, for the log */
 	struct hop_target target;
+	char others[HOP_NAME_BYTES];   /* nexthops that come behind it */
+	const char *fallbacks;	       /* a list, behind all others; of the site, or NULL */
+	uint16_t default_port;	       /* of nexthops in both lists */
+	bool uses_mx;		       /* for those without brackets */
 	char private_directory[PROBE_DIRECTORY_BYTES]; /* not "": the socket is asked of the opener, as
 							  one of this config_directory */
 	enum conf_depth depth;	   /* DEPTH_CONNECT to DEPTH_TLS */
@@ -73,6 +80,15 @@ struct probe_request {
 	char helo[HOP_HOST_BYTES];
 	unsigned address_limit;	   /* smtp_mx_address_limit, 0: no limit */
 	bool use_ipv4, use_ipv6;   /* inet_protocols */
+	enum plan_lookup lookup;
+	enum plan_family first_family;
+	bool is_balanced, ignores_mx_error;
+	struct site *site;		 /* NULL: nothing is known of Postfix.  The probe takes a reference. */
+	const struct instance *instance; /* of the site, or NULL */
+	const char *own_name;		 /* of the site: a server at port 25 that bears it is ourselves; or NULL */
+	bool passes_loops;		 /* mail that would come back to us goes elsewhere (best_mx_transport) */
+	struct parts *parts;		 /* the caller's until released; NULL: one server that works is enough */
+	bool tries_parts;		 /* after success, try another one */
 	bool has_bind4, has_bind6; /* smtp_bind_address, smtp_bind_address6 */
 	struct in_addr bind4;
 	struct in6_addr bind6;

@@ -1,14 +1,15 @@
 /*
  * prober_private - what the files of the prober share
  *
- * prober.c goes from address to address, attempts.c makes one result of what they say, credentials.c finds user name
- * and password for each.
+ * prober.c goes from address to address, nexthops.c from nexthop to nexthop, attempts.c makes one result of what they
+ * say, credentials.c finds user name and password for each.
  */
 #ifndef FF_PROBER_PRIVATE_H
 #define FF_PROBER_PRIVATE_H
 
 #include "probe/connect.h"
 #include "probe/dns.h"
+#include "probe/parts.h"
 #include "probe/prober.h"
 #include "probe/smtp_dialogue.h"
 
@@ -24,6 +25,7 @@ struct prober {
 /* How far an attempt came; the order is that of how much its failure says. */
 enum progress {
 	PROGRESS_NONE,
+	PROGRESS_NAME,	  /* its addresses are not known */
 	PROGRESS_ADDRESS, /* there is no way to it */
 	PROGRESS_HOST,    /* somebody refused, or nobody answered */
 	PROGRESS_CONNECTED,
@@ -47,9 +49,23 @@ struct probe {
 	char no_credentials[KEYRING_WHY_BYTES]; /* why they could not be looked up, "": they could */
 	struct smtp_auth_request auth;
 
+	/* The nexthop that is being tried. */
+	struct hop_target target;
+	const char *why; /* it cannot be used, NULL: it can */
+	char nexthop[HOP_NAME_BYTES];
+	const char *rest;  /* of the list that it is from */
+	bool is_fallback;  /* that is smtp_fallback_relay */
+	bool is_final;	   /* smtp(8) would go to no nexthop behind it */
 	struct net_address address[DNS_ADDRESSES];
+	bool is_best[DNS_ADDRESSES];
 	size_t count, at; /* at: the one being tried */
 	char peer[NET_ADDRESS_TEXT_BYTES];
+	/* One server more, after the result. */
+	bool is_extra;
+	unsigned extra_steps;
+	char worked[NET_ADDRESS_TEXT_BYTES]; /* the address that needs no other look */
+	bool has_tried;		/* an address */
+	bool looks_up;		/* a name was looked up */
 	enum progress progress; /* of the fault in result */
 	bool is_hard;           /* every failure so far is */
 	bool is_partial;        /* an address failed that counts when another works */
@@ -91,11 +107,40 @@ void attempts_outcome(struct probe *probe, enum hop_check check, enum reason rea
 void attempts_failed(struct probe *probe, enum progress progress, enum reason reason,
 	const char *detail, int64_t latency_us);
 
+/* attempts_extra_failed - the server that was tried after the result does not work */
+void attempts_extra_failed(struct probe *probe, enum reason reason, const char *detail);
+
+/* attempts_unresolved - a nexthop has no address; the same for its name */
+void attempts_unresolved(struct probe *probe, enum reason reason, const char *detail);
+
 /* attempts_settle_failure - no address is left: what was noted is the result */
 void attempts_settle_failure(struct probe *probe);
 
 /* attempts_settle_success - this address works; the fault of an earlier one may stay as "partial"
  */
 void attempts_settle_success(struct probe *probe, int64_t latency_us);
+
+/* nexthops_count - all that may be tried */
+unsigned nexthops_count(const struct probe_request *request);
+
+/* nexthops_first, nexthops_next - make it the one that is tried; false when there is no other */
+void nexthops_first(struct probe *probe);
+bool nexthops_next(struct probe *probe);
+bool nexthops_has_more(const struct probe *probe);
+
+/* nexthops_wants_extra - is one server more to be tried, now that one works? */
+bool nexthops_wants_extra(const struct probe *probe);
+
+/* nexthops_begin_extra - the address that was tried last works */
+void nexthops_begin_extra(struct probe *probe);
+
+/* nexthops_extra - make the nexthop whose turn it is the one that is tried; false: enough of them were looked at */
+bool nexthops_extra(struct probe *probe);
+
+/* nexthops_extra_address - its addresses are known: choose the one whose turn it is; false: none is left */
+bool nexthops_extra_address(struct probe *probe);
+
+/* nexthops_extra_skip - on to the next nexthop */
+void nexthops_extra_skip(struct probe *probe);
 
 #endif

@@ -57,9 +57,9 @@ static int64_t longest_sleep(const struct sched *sched, const char *name)
 	struct conf_hop_settings hop;
 
 	conf_hop_settings(site_conf(sched->site), name, &hop);
-	return hop.interval_ms > sched_settings(sched)->down_interval_ms
-		       ? hop.interval_ms
-		       : sched_settings(sched)->down_interval_ms;
+	if (hop.interval_ms < sched_settings(sched)->down_interval_ms)
+		hop.interval_ms = sched_settings(sched)->down_interval_ms;
+	return hop.interval_ms + canary_longest_ms(sched, name);
 }
 
 /* take_in_base - put the transport of a hop into the table; NULL when it has none */
@@ -89,17 +89,18 @@ static struct hop *take_in_base(
 static void take_in(struct sched *sched, const char *name, unsigned roles, put_fn *put)
 {
 	struct hop *base = take_in_base(sched, name, roles, put), *hop;
+	bool has_canary = canary_longest_ms(sched, name) > 0;
 	struct plan plan;
 
 	if (base != NULL && strcmp(hop_full_name(base), name) == 0)
 		return;
 	site_plan(sched->site, name, &plan);
-	if (base == NULL && plan.kind == PLAN_NOTHING)
+	if (base == NULL && plan.kind == PLAN_NOTHING && !has_canary)
 		return;
 	const struct hop_settings settings = {
 		.name = name,
 		.base = base,
-		.is_probed = plan.kind != PLAN_NOTHING,
+		.is_probed = plan.kind != PLAN_NOTHING || has_canary,
 		.is_local = plan.kind != PLAN_SERVER || hop_target_is_local(&plan.target),
 		.roles = roles,
 		.interval_ms = longest_sleep(sched, name),
@@ -107,7 +108,7 @@ static void take_in(struct sched *sched, const char *name, unsigned roles, put_f
 	};
 
 	hop = put(sched->table, &settings, clock_now_ms());
-	if (settings.is_probed) {
+	if (plan.kind != PLAN_NOTHING) {
 		adopt(sched, hop, false);
 	} else {
 		job_free(hop_job(hop));
@@ -206,6 +207,7 @@ void sched_apply(struct sched *sched, struct site *site)
 	take_in_learned(sched);
 	start_fresh(sched);
 	table_sweep(sched->table, forget_unused, sched);
+	canaries_apply(sched->canaries);
 	if (old != NULL)
 		table_each(sched->table, rearm, sched);
 	jobs_fill_places(sched);
@@ -247,6 +249,7 @@ struct sched *sched_new(struct event_base *base, struct table *table, const stru
 	sched->on_change = on_change;
 	sched->arg = arg;
 	sched->listening = listening_new();
+	sched->canaries = canaries_new(sched);
 	sched->prober = prober_new(base, opener);
 	sched->wake = event_new(base, -1, EV_PERSIST, on_wake, sched);
 	if (sched->prober == NULL || sched->wake == NULL) {
@@ -281,6 +284,7 @@ void sched_free(struct sched *sched)
 {
 	if (sched->site != NULL)
 		table_each(sched->table, end_job, NULL);
+	canaries_free(sched->canaries);
 	if (sched->wake != NULL)
 		event_free(sched->wake);
 	if (sched->prober != NULL)

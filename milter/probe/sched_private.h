@@ -6,6 +6,7 @@
 #ifndef FF_SCHED_PRIVATE_H
 #define FF_SCHED_PRIVATE_H
 
+#include "probe/canary.h"
 #include "probe/inquiry_private.h"
 #include "probe/listening.h"
 #include "probe/prober.h"
@@ -26,6 +27,7 @@ struct sched {
 	struct hop **fresh;  /* remote hops that were adopted and are not yet started */
 	size_t fresh_count;
 	struct listening *listening;
+	struct canaries *canaries;
 	sched_change_fn *on_change;
 	void *arg;
 };
@@ -68,6 +70,15 @@ void job_rearm(struct job *job);
 
 /* job_hear - what Postfix's log says: see sched_evidence() */
 void job_hear(struct job *job, enum statement statement, bool is_sure);
+/* job_jitter - spread a delay by up to percent either way */
+int64_t job_jitter(int64_t delay_ms, unsigned percent);
+
+/* job_request - what the plan of a hop of that name asks for; its strings are those of the plan */
+void job_request(const struct sched *sched, const char *name, const struct plan *plan,
+	struct probe_request *request);
+
+/* jobs_tell_change - report it when the hop is in another state now */
+void jobs_tell_change(struct sched *sched, struct hop *hop);
 
 /* jobs_fill_places - start those that wait, as far as there is room */
 void jobs_fill_places(struct sched *sched);

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -252,6 +253,20 @@ static void greeting_answered(struct smtp_dialogue *dialogue)
 		next_step(dialogue, is_lmtp ? STEP_LHLO : STEP_EHLO);
 }
 
+/* is_own - is the name in the reply to EHLO ours?  smtp(8) only warns of one in a greeting, and sees none in the reply
+ * to HELO. */
+static bool is_own(const struct smtp_dialogue *dialogue)
+{
+	const char *own = dialogue->request.own_name, *name = dialogue->reply.text + 3;
+	size_t length;
+
+	if (own == NULL || *own == '\0')
+		return false;
+	name += strspn(name, "- ");
+	length = strcspn(name, " \t=");
+	return length == strlen(own) && strncasecmp(name, own, length) == 0;
+}
+
 /* conclude_tls - what smtp_tls.c makes of it */
 static void conclude_tls(struct smtp_dialogue *dialogue, const struct smtp_tls_verdict *verdict, ending *next)
 {
@@ -441,6 +456,9 @@ static void ehlo_answered(struct smtp_dialogue *dialogue)
 {
 	if (!is_positive(dialogue) && dialogue->reply.code != 421)
 		next_step(dialogue, STEP_HELO);
+	else if (is_positive(dialogue) && is_own(dialogue))
+		conclude(dialogue, REASON_LOOP, quit, "%s replied to EHLO with my own hostname %s",
+			dialogue->request.peer, dialogue->request.own_name);
 	else
 		hello_answered(dialogue);
 }

@@ -36,6 +36,7 @@ struct smtp_dialogue_request {
 	/* The caller's until the closed callback or smtp_dialogue_cancel(): */
 	const char *helo;
 	const char *peer; /* for messages, "127.0.0.1:10024" */
+	const char *own_name; /* a server that says EHLO back with it is ourselves; NULL: none is */
 	const char *name; /* of the hop, for the log */
 	const struct trace *trace; /* who watches, NULL: nobody */
 	const struct tls_plan *tls;     /* NULL: no TLS, whatever depth says */

@@ -2,7 +2,7 @@
 
     /usr/bin/python3 -m pytest -n 3 t/postfix
 
-as root, on Debian with postfix, postfix-lmdb, postfix-pcre, amavisd-new, dovecot-lmtpd, iproute2,
+as root, on Debian with postfix, postfix-lmdb, postfix-pcre, amavisd-new, dovecot-lmtpd, iproute2, unbound,
 python3-pytest, python3-pytest-xdist, python3-pytest-timeout and a C compiler.  FAILFAST_BUILD names
 another build directory than the root of the repository; FAILFAST_LOAD_MESSAGES another number of
 messages for the memory test.  A test that fails shows every log of its site.
@@ -23,6 +23,7 @@ from harness.amavis import Amavis  # noqa: E402
 from harness.milter import Milter  # noqa: E402
 from harness.postfix import PostfixInstance  # noqa: E402
 from harness.stack import StackPostfix  # noqa: E402
+from harness.unbound import ADDRESS as UNBOUND_ADDRESS, Unbound  # noqa: E402
 from sick_peer import SickPeer  # noqa: E402
 from tls_peer import TlsPeer  # noqa: E402
 
@@ -164,6 +165,16 @@ class Site:
         self.at_end(made.stop)
         self.show("amavis", made.report)
         return made
+
+    def unbound(self, **zones):
+        """A real resolver that everything asks until the test is over; zones without "example"."""
+        made = Unbound(self._next("unbound"), {f"{name}.example": zone
+                                               for name, zone in zones.items()})
+        self.at_end(made.stop)
+        self.at_end(self.world.use_name_server)
+        self.show("unbound", made.tail)
+        self.world.use_name_server(UNBOUND_ADDRESS)
+        return made.start()
 
     def end(self):
         """Stop everything; the first error, if any."""

@@ -27,8 +27,6 @@ START_TEST(rules_and_canaries_are_understood_but_refused)
 		" action = hold detail = brief all_or_nothing = true after = 0s\n"
 		" for_at_most = 4h\n}\n",
 		"FILE:1: rule \"submission\": not available in this version; leave it out");
-	assert_refused("\ncanary smtp { hosts = {\"a.example\", \"b.example:25\", \"[::1]:25\"} }",
-		"FILE:2: canary \"smtp\": not available in this version; leave it out");
 }
 END_TEST
 

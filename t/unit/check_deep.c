@@ -19,6 +19,8 @@ static void setup(void)
 	plan = (struct plan){.kind = PLAN_SERVER,
 		.depth = DEPTH_AUTH,
 		.recipient = "",
+		.others = "",
+		.fallbacks = "",
 		.auth = {.is_used = true,
 			.host = "relay.example",
 			.options = "noanonymous",

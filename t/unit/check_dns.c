@@ -170,6 +170,7 @@ static struct dns_question ask(const char *host, bool lookup_mx)
 		.lookup_mx = lookup_mx,
 		.use_ipv4 = true,
 		.use_ipv6 = true,
+		.is_balanced = true,
 		.address_limit = 5,
 		.timeout_ms = TIMEOUT_MS,
 	};

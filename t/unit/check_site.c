@@ -344,11 +344,20 @@ START_TEST(plans_say_what_the_transport_itself_would_do)
 	ck_assert_int_eq(plan.kind, PLAN_SERVER);
 	ck_assert_int_eq(plan.target.port, 10030);
 	site_plan(site, "smtp:relay.example.net", &plan);
-	ck_assert(plan.target.lookup_mx && !plan.has_fallback && !plan.uses_native);
+	ck_assert(plan.target.lookup_mx && !plan.uses_native);
+	ck_assert_str_eq(plan.fallbacks, "");
 	site_plan(site, "hosts:relay.example.net", &plan);
 	ck_assert(!plan.target.lookup_mx && plan.uses_native);
 	site_plan(site, "safe:[192.0.2.5]", &plan);
-	ck_assert(plan.has_fallback);
+	ck_assert_str_ne(plan.fallbacks, "");
+	site_plan(site, "smtp:[192.0.2.5]:26,relay.example.net", &plan);
+	ck_assert_int_eq(plan.kind, PLAN_SERVER);
+	ck_assert_uint_eq(plan.target.port, 26);
+	ck_assert_str_eq(plan.others, ",relay.example.net");
+	ck_assert_ptr_nonnull(plan.own_name);
+	site_plan(site, "lmtp:unix:private/a,b", &plan);
+	ck_assert_str_eq(plan.others, "");
+	ck_assert_ptr_null(plan.own_name);
 	site_plan(site, "relay:[192.0.2.5]:no-such-port", &plan);
 	ck_assert_int_eq(plan.kind, PLAN_INVALID);
 	ck_assert_int_eq(plan.reason, REASON_NEXTHOP_INVALID);
@@ -358,8 +367,7 @@ END_TEST
 START_TEST(what_has_no_server_of_its_own_is_not_probed)
 {
 	static const char *const names[] = {"smtp:", "local:", "dovecot:", "dovecot:example.org",
-		"no-such-transport:[192.0.2.1]", "smtp:[192.0.2.1],[192.0.2.2]",
-		"rubbish", ""};
+		"no-such-transport:[192.0.2.1]", "rubbish", ""};
 	struct plan plan;
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

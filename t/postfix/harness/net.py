@@ -91,10 +91,15 @@ class World:
         os.chmod(self.base, 0o755)
         _mount(b"tmpfs", self.base, b"tmpfs", 0, b"mode=0755")
 
-    def _make_resolv_conf(self):
+    def use_name_server(self, address=DNS_ADDRESS):
+        """Whom everything in this worker asks from now on."""
         path = os.path.join(self.base, "resolv.conf")
         with open(path, "w", encoding="ascii") as out:
-            out.write(f"nameserver {DNS_ADDRESS}\noptions timeout:1 attempts:2\n")
+            out.write(f"nameserver {address}\noptions timeout:1 attempts:2\n")
+        return path
+
+    def _make_resolv_conf(self):
+        path = self.use_name_server()
         _mount(path.encode(), os.path.realpath("/etc/resolv.conf"), None, MS_BIND)
 
     def _make_links(self):
