@@ -101,18 +101,19 @@ static bool set_reply(SMFICTX *ctx, const struct reply *reply)
 	return smfi_setreply(ctx, code, enhanced, text) == MI_SUCCESS;
 }
 
-/* log_action - one line about one recipient or hop; recipient and reply may be NULL */
+/* log_action - one line about one recipient or hop; recipient, reply and rule may be NULL */
 static void log_action(const struct message *message, const char *action, const char *recipient,
-	const struct hop_view *hop, enum hop_role role, const struct reply *reply)
+	const struct hop_view *hop, enum hop_role role, const struct reply *reply, const char *rule)
 {
 	char line[REPLY_LINE_BYTES];
 
-	log_info("%s: %s: %s%s%sfrom=<%s>, client=%s, hop=%s, role=%s, reason=%s%s%s%s",
+	log_info("%s: %s: %s%s%sfrom=<%s>, client=%s, hop=%s, role=%s, reason=%s%s%s%s%s%s%s",
 		message_queue_id(message), action, recipient != NULL ? "to=" : "",
 		recipient != NULL ? recipient : "", recipient != NULL ? ", " : "",
 		message_sender(message), message_client(message), hop->name, hop_role_name(role),
 		reason_token(hop->reason), reply != NULL ? ", reply=\"" : "",
-		reply != NULL ? reply_line(reply, line) : "", reply != NULL ? "\"" : "");
+		reply != NULL ? reply_line(reply, line) : "", reply != NULL ? "\"" : "",
+		rule != NULL ? ", rule=\"" : "", rule != NULL ? rule : "", rule != NULL ? "\"" : "");
 }
 
 /* refuse - tell the client why; accept when libmilter will not take the reply, because a refusal
@@ -123,7 +124,7 @@ static sfsistat refuse(SMFICTX *ctx, struct session *session, const struct decis
 	struct message *message = session->message;
 	struct reply reply;
 
-	reply_tempfail(&reply, &decision->hop, decision->leg.role, message_policy(message)->is_brief,
+	reply_tempfail(&reply, &decision->hop, decision->leg.role, decision->policy.is_brief,
 		clock_wall());
 	if (recipient != NULL && session->failures++ >= message_conf(message)->max_failures)
 		reply_close(&reply);
@@ -131,8 +132,9 @@ static sfsistat refuse(SMFICTX *ctx, struct session *session, const struct decis
 		log_errx("accept: libmilter refuses the reply \"%s\"", reply.text);
 		return SMFIS_CONTINUE;
 	}
-	log_action(message, "tempfail", recipient, &decision->hop, decision->leg.role, &reply);
-	message_refused(message, &reply);
+	log_action(message, "tempfail", recipient, &decision->hop, decision->leg.role, &reply,
+		decision->policy.rule);
+	message_refused(message, decision, &reply);
 	return SMFIS_TEMPFAIL;
 }
 
@@ -148,10 +150,11 @@ static sfsistat on_recipient(SMFICTX *ctx, char **argv)
 	if (!open_message(session, &facts))
 		return SMFIS_ACCEPT;
 	message_recipient(session->message, table, resolver, &facts, &decision);
-	if (decision.action == ACTION_TEMPFAIL)
+	if (decision.policy.action == ACTION_TEMPFAIL)
 		return refuse(ctx, session, &decision, argv[0]);
-	if (decision.action == ACTION_ACCEPT && decision.is_faulty)
-		log_action(session->message, "accept", argv[0], &decision.hop, decision.leg.role, NULL);
+	if (decision.policy.action == ACTION_ACCEPT && decision.is_faulty)
+		log_action(session->message, "accept", argv[0], &decision.hop, decision.leg.role, NULL,
+			decision.policy.rule);
 	return SMFIS_CONTINUE;
 }
 
@@ -179,7 +182,7 @@ static sfsistat on_data(SMFICTX *ctx)
 		message_conf(session->message)->tag == TAG_ALWAYS)
 		return SMFIS_CONTINUE;
 	message_end(session->message, table, &decision);
-	if (decision.action != ACTION_ACCEPT)
+	if (decision.policy.action != ACTION_ACCEPT)
 		return SMFIS_CONTINUE;
 	end_message(session);
 	return SMFIS_ACCEPT;
@@ -208,6 +211,7 @@ static void add_tag(void *arg, const struct hop_view *hop, enum hop_role role)
 	struct tagging *tagging = arg;
 	const struct conf *conf = message_conf(tagging->message);
 	const struct header_facts facts = {
+		.name = conf->header,
 		.host = message_host(tagging->message),
 		.queue_id = message_queue_id(tagging->message),
 		.role = role,
@@ -219,7 +223,7 @@ static void add_tag(void *arg, const struct hop_view *hop, enum hop_role role)
 		MI_SUCCESS)
 		log_errx("%s: cannot add the header %s", facts.queue_id, conf->header);
 	if (hop->state != STATE_UP)
-		log_action(tagging->message, "tag", NULL, hop, role, NULL);
+		log_action(tagging->message, "tag", NULL, hop, role, NULL, NULL);
 }
 
 static void strip_forged(SMFICTX *ctx, struct message *message)
@@ -231,6 +235,20 @@ static void strip_forged(SMFICTX *ctx, struct message *message)
 		index = message_next_forged(message))
 		if (smfi_chgheader(ctx, name, (int)index, NULL) != MI_SUCCESS)
 			log_errx("%s: cannot remove a forged %s", message_queue_id(message), name);
+}
+
+/* hold - Postfix accepts the message and keeps it in its hold queue */
+static void hold(SMFICTX *ctx, const struct message *message, const struct decision *decision)
+{
+	struct reply reply;
+
+	reply_tempfail(&reply, &decision->hop, decision->leg.role, false, clock_wall());
+	if (smfi_quarantine(ctx, reply.text) != MI_SUCCESS) {
+		log_errx("%s: accept: Postfix cannot hold it", message_queue_id(message));
+		return;
+	}
+	log_action(message, "hold", NULL, &decision->hop, decision->leg.role, NULL,
+		decision->policy.rule);
 }
 
 static sfsistat on_end(SMFICTX *ctx)
@@ -245,13 +263,15 @@ static sfsistat on_end(SMFICTX *ctx)
 	message_end(session->message, table, &decision);
 	if (refuse_all(ctx, session->message)) {
 		status = SMFIS_TEMPFAIL;
-	} else if (decision.action == ACTION_TEMPFAIL) {
+	} else if (decision.policy.action == ACTION_TEMPFAIL) {
 		status = refuse(ctx, session, &decision, NULL);
 	} else {
 		struct tagging tagging = {ctx, session->message};
 
 		strip_forged(ctx, session->message);
 		message_each_tag(session->message, table, &decision, add_tag, &tagging);
+		if (decision.policy.action == ACTION_HOLD)
+			hold(ctx, session->message, &decision);
 	}
 	end_message(session);
 	return status;
@@ -312,7 +332,8 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 	(void)unused2;
 	(void)unused3;
 	site_unref(site);
-	*actions = offered_actions & (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_SETSYMLIST);
+	*actions = offered_actions &
+		   (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST);
 	*steps = offered_steps & steps_not_needed(strips_forged && session != NULL);
 	*out2 = *out3 = 0;
 	if (session == NULL || smfi_setpriv(ctx, session) != MI_SUCCESS) {
@@ -333,7 +354,7 @@ bool milter_open(const struct conf *conf, const char **error)
 	struct smfiDesc description = {
 		.xxfi_name = "failfast-milter",
 		.xxfi_version = SMFI_VERSION,
-		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_SETSYMLIST,
+		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST,
 		.xxfi_envrcpt = on_recipient,
 		.xxfi_header = on_header,
 		.xxfi_eom = on_end,
