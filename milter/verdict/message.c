@@ -72,7 +72,8 @@ static void classify(const struct origin *origin, const struct facts *facts, str
 	}
 	client->has_address = cidr_parse(address, &client->address);
 	client->is_in_mynetworks = origin->instance != NULL &&
-				   instance_in_mynetworks(origin->instance, origin->listener, address);
+				   instance_in_mynetworks(origin->instance, origin->listener, address,
+					   facts->client_name != NULL ? facts->client_name : "");
 	if (origin->is_reentry)
 		client->class = CLIENT_REENTRY;
 	else if (facts->login != NULL && *facts->login != '\0')

@@ -74,8 +74,10 @@ static void fail_report(void *arg, const char *message)
 static struct site *make_site_of(const char *conf_text, size_t instances, const char *parameters,
 	const char *services, const char *overrides)
 {
-	struct postconf postconf = {xstrdup("/etc/postfix"), xstrdup(parameters), xstrdup(services),
-		xstrdup(overrides), NULL, NULL, NULL, 0};
+	struct postconf postconf = {.directory = xstrdup("/etc/postfix"),
+		.main = xstrdup(parameters),
+		.services = xstrdup(services),
+		.parameters = xstrdup(overrides)};
 	FILE *fp = fmemopen((char *)conf_text, strlen(conf_text), "r");
 	struct conf *conf = conf_parse(fp, "test.conf", fail_report, NULL);
 	struct site *made = site_new(conf, &postconf, instances);
@@ -270,16 +272,16 @@ START_TEST(mynetworks_are_addresses_networks_and_exceptions)
 	struct origin origin;
 
 	site_origin(site, "192.0.2.1", "25", NULL, &origin);
-	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.1.2.3"));
-	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8"));
-	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.7"));
-	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "2001:db8::5"));
-	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "198.51.100.1"));
-	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "unknown"));
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.1.2.3", "unknown"));
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8", "unknown"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.7", "unknown"));
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "2001:db8::5", "unknown"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "198.51.100.1", "unknown"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "unknown", "unknown"));
 	/* A listener may have networks of its own. */
 	site_origin(site, "127.0.0.1", "10025", NULL, &origin);
-	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.0.0.1"));
-	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8"));
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.0.0.1", "unknown"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8", "unknown"));
 }
 END_TEST
 
@@ -444,7 +446,12 @@ END_TEST
 
 START_TEST(postconf_survives_packing_and_damage_is_noticed)
 {
-	struct postconf in = {xstrdup("/a"), xstrdup("m = 1\n"), xstrdup(""), xstrdup("p"), xstrdup("smtp\t\n"), NULL, NULL, 0};
+	struct postconf in = {.directory = xstrdup("/a"),
+		.main = xstrdup("m = 1\n"),
+		.services = xstrdup(""),
+		.parameters = xstrdup("p"),
+		.hops = xstrdup("smtp\t\n"),
+		.networks = xstrdup("=/f\n+192.0.2.0/24\n")};
 	struct postconf out;
 	size_t bytes;
 	char *block = postconf_pack(&in, &bytes);

@@ -167,8 +167,10 @@ static void fail_report(void *arg, const char *message)
 
 static void open_site(const char *more)
 {
-	struct postconf postconf = {xstrdup("/etc/postfix"), xstrdup(main_cf), xstrdup(master_cf),
-		xstrdup(options), NULL, NULL, NULL, 0};
+	struct postconf postconf = {.directory = xstrdup("/etc/postfix"),
+		.main = xstrdup(main_cf),
+		.services = xstrdup(master_cf),
+		.parameters = xstrdup(options)};
 	char *text = xasprintf("user = \"\"\nlisten_group = \"\"\n%s", more);
 	FILE *fp = fmemopen(text, strlen(text), "r");
 	struct conf *conf = conf_parse(fp, "test.conf", fail_report, NULL);
