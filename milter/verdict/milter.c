@@ -4,7 +4,8 @@
  * Postfix hands out every macro at every step once we ask for it (smfi_setsymlist), so RCPT and the end
  * of the message are all that is needed, and the headers when forged copies must go.  Over TCP the DATA
  * step stays: without it Postfix writes twice with no read between, and Nagle's algorithm meets delayed
- * acknowledgements at 40 ms a message.
+ * acknowledgements at 40 ms a message.  So it does where a before-queue filter takes the message, because Postfix then
+ * never tells the end of it.
  */
 #include "verdict/milter.h"
 
@@ -299,13 +300,13 @@ static sfsistat on_close(SMFICTX *ctx)
 }
 
 /* steps_not_needed - what Postfix may leave out for this connection */
-static unsigned long steps_not_needed(bool strips_forged)
+static unsigned long steps_not_needed(bool strips_forged, bool needs_data)
 {
 	unsigned long steps = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NOEOH |
 			      SMFIP_NOBODY | SMFIP_NOUNKNOWN;
 
 	if (strips_forged)
-		steps |= SMFIP_NR_HDR | (is_tcp ? 0 : SMFIP_NODATA);
+		steps |= SMFIP_NR_HDR | (needs_data ? 0 : SMFIP_NODATA);
 	else
 		steps |= SMFIP_NOHDRS;
 	return steps;
@@ -328,13 +329,14 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 	struct session *session = calloc(1, sizeof *session);
 	struct site *site = site_current();
 	bool strips_forged = site == NULL || site_conf(site)->strip_forged;
+	bool needs_data = is_tcp || (site != NULL && site_has_proxy_filter(site));
 
 	(void)unused2;
 	(void)unused3;
 	site_unref(site);
 	*actions = offered_actions &
 		   (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST);
-	*steps = offered_steps & steps_not_needed(strips_forged && session != NULL);
+	*steps = offered_steps & steps_not_needed(strips_forged && session != NULL, needs_data);
 	*out2 = *out3 = 0;
 	if (session == NULL || smfi_setpriv(ctx, session) != MI_SUCCESS) {
 		log_errx("accept: no memory for a connection");

@@ -270,3 +270,17 @@ def test_a_thousand_recipients_by_a_rule_about_recipients(ruled):
     queue_id = final.rsplit(" ", 1)[-1]
     wait_until(lambda: queue_name(scene, queue_id) == "hold", 5, "one recipient holds all")
     assert len(tags(scene, queue_id)) == 1
+
+
+def test_all_or_nothing_holds_where_a_before_queue_filter_takes_the_message(site):
+    """There Postfix does not ask us at the end of a message."""
+    scene = RouteScene(site)
+    proxy = site.peer()
+    scene.port = scene.postfix.add_listener(smtpd_proxy_filter=f"127.0.0.1:{proxy.bind_to[1]}")
+    scene.start()
+    scene.must_accept(["first@bad.test", "first@good.test"], "authenticated")
+    scene.break_bad()
+    sent = scene.send(["a@good.test", "a@bad.test"], "authenticated")
+    assert [reply.code for reply in sent.rcpt] == [250, 451], sent
+    assert sent.data.code == 451 and "connection refused" in sent.data, sent
+    assert len(proxy.messages) == 1
