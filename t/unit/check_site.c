@@ -285,6 +285,48 @@ START_TEST(mynetworks_are_addresses_networks_and_exceptions)
 }
 END_TEST
 
+START_TEST(files_tables_and_names_in_mynetworks_count_in_their_order)
+{
+	struct postconf postconf = {.directory = xstrdup("/etc/postfix"),
+		.main = xstrdup("mynetworks = !/f, hash:/t 192.0.2.0/24 cidr:/unknown example.com, .example.net "
+				"!cidr:/c [::1]/128\n"),
+		.services = xstrdup(""),
+		.parameters = xstrdup(""),
+		.networks = xstrdup("=/f\n+192.0.2.1\n-192.0.2.2\n=/ff\n+192.0.2.9\n=hash:/t\n"
+				    "+198.51.100.7\n+mx.example.org\n=cidr:/c\n+203.0.113.0/24\n")};
+	struct instance *instance = instance_new(&postconf);
+	static const struct {
+		const char *address, *name;
+		bool is_in;
+	} clients[] = {
+		{"192.0.2.1", "unknown", false}, /* excluded by the file */
+		{"192.0.2.2", "unknown", true},	 /* excluded from what is excluded */
+		{"192.0.2.9", "unknown", true},
+		{"198.51.100.7", "unknown", true},
+		{"198.51.100.8", "unknown", false},
+		{"198.51.100.8", "MX.example.org", true},
+		{"198.51.100.8", "a.mx.example.org", true},
+		{"198.51.100.8", "xmx.example.org", false},
+		{"198.51.100.8", "example.com", true},
+		{"198.51.100.8", "a.example.com", true},
+		{"198.51.100.8", "aexample.com", false},
+		{"198.51.100.8", "example.net", false},
+		{"198.51.100.8", "a.example.net", true},
+		{"203.0.113.5", "unknown", false},
+		{"::1", "unknown", true},
+		{"unknown", "example.com", true},
+		{"unknown", "unknown", false},
+	};
+
+	for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
+		ck_assert_msg(instance_in_mynetworks(instance, NULL, clients[i].address, clients[i].name) ==
+				      clients[i].is_in,
+			"%s %s", clients[i].address, clients[i].name);
+	instance_free(instance);
+	postconf_free(&postconf);
+}
+END_TEST
+
 static const struct {
 	const char *mailer, *host, *recipient, *hop; /* hop NULL: none */
 	enum hop_role role;
@@ -461,6 +503,7 @@ START_TEST(postconf_survives_packing_and_damage_is_noticed)
 	ck_assert_str_eq(out.main, "m = 1\n");
 	ck_assert_str_eq(out.parameters, "p");
 	ck_assert_str_eq(out.hops, "smtp\t\n");
+	ck_assert_str_eq(out.networks, "=/f\n+192.0.2.0/24\n");
 	ck_assert_ptr_null(out.error);
 	postconf_free(&out);
 	for (size_t cut = 0; cut < bytes; cut++)
@@ -484,6 +527,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, pickup_may_be_a_fifo_with_options_of_its_own);
 	tcase_add_test(tcase, without_postfix_the_filter_of_our_own_configuration_holds);
 	tcase_add_test(tcase, mynetworks_are_addresses_networks_and_exceptions);
+	tcase_add_test(tcase, files_tables_and_names_in_mynetworks_count_in_their_order);
 	tcase_add_loop_test(tcase, a_recipient_s_hop_is_named_as_postfix_spells_it, 0,
 		(int)(sizeof routes / sizeof *routes));
 	tcase_add_test(tcase, plans_say_what_the_transport_itself_would_do);
