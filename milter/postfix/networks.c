@@ -60,6 +60,8 @@ static void add_block(struct networks *networks, const char *blocks, const char 
 	const char *line = strstr(blocks, head);
 
 	networks->has_others = true;
+	while (line != NULL && line != blocks && line[-1] != '\n')
+		line = strstr(line + 1, head);
 	if (line != NULL)
 		line += strlen(head);
 	while (line != NULL && (*line == '+' || *line == '-')) {
