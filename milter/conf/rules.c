@@ -5,7 +5,7 @@
  * Going through them all must not be felt, so each has a small entry that rules it out in a few instructions: words
  * are bits, and each list of patterns is a Bloom filter of one machine word.  The usual patterns are a name ("a@b"),
  * its head ("relay:*", "postmaster@*") or the domain of an address ("*@example.com"); each sets one bit of its rule's
- * filter, and a text has at most three bits that could meet it.  Any other pattern sets all bits.  Networks do the same
+ * filter, and a text has one bit for each of the three.  Any other pattern sets all bits.  Networks do the same
  * with what they have of an address's /24 or /48.  Only a rule that gets past its entry is compared in full.
  */
 #include "conf/rules.h"
@@ -29,6 +29,7 @@ struct network {
 /* What most rules are ruled out by: kept apart, so that a thousand fit into the nearest cache. */
 struct filters {
 	uint64_t hop, sender, recipient;
+	uint64_t sender_tail, recipient_tail; /* of tails alone, so that there are fewer false hits */
 	uint64_t network; /* all bits when a client may match by a word */
 };
 
@@ -82,19 +83,22 @@ static uint64_t filter_bit(unsigned seed, const char *text, size_t length)
 	return hash_bit(hash);
 }
 
-/* text_filter - the bits of patterns that could match; a head ends with the first separator, a tail begins with the
- * last one */
+/* text_filter - the bits of patterns that could match, but for tails; a head ends with the first separator */
 static uint64_t text_filter(const char *text, char separator)
 {
-	const char *first = strchr(text, separator), *last;
-	size_t length = strlen(text);
-	uint64_t filter = filter_bit(WHOLE_SEED, text, length);
+	const char *first = strchr(text, separator);
+	uint64_t filter = filter_bit(WHOLE_SEED, text, strlen(text));
 
-	if (first == NULL)
-		return filter;
-	last = strrchr(first, separator);
-	return filter | filter_bit(HEAD_SEED, text, (size_t)(first + 1 - text)) |
-	       filter_bit(TAIL_SEED, last, length - (size_t)(last - text));
+	return first == NULL ? filter
+			     : filter | filter_bit(HEAD_SEED, text, (size_t)(first + 1 - text));
+}
+
+/* tail_filter - the bit of tails that could match: one begins with the last "@" */
+static uint64_t tail_filter(const char *text)
+{
+	const char *last = strrchr(text, '@');
+
+	return last == NULL ? 0 : filter_bit(TAIL_SEED, last, strlen(last));
 }
 
 /* pattern_filter - one bit, or all where a pattern is none of the usual ones */
@@ -107,18 +111,26 @@ static uint64_t pattern_filter(const char *pattern, char separator)
 	if (plain + 1 == length && pattern[plain] == '*' && plain > 0 &&
 		memchr(pattern, separator, plain) == pattern + plain - 1)
 		return filter_bit(HEAD_SEED, pattern, plain);
-	if (plain == 0 && *pattern == '*' && pattern[1] == separator &&
-		pattern_is_plain(pattern + 1) && strchr(pattern + 2, separator) == NULL)
-		return filter_bit(TAIL_SEED, pattern + 1, length - 1);
 	return UINT64_MAX;
 }
 
-static uint64_t list_filter(const struct conf_strings *list, char separator)
+/* is_tail - "*@" and a domain */
+static bool is_tail(const char *pattern)
+{
+	return strncmp(pattern, "*@", 2) == 0 && pattern_is_plain(pattern + 1) &&
+	       strchr(pattern + 2, '@') == NULL;
+}
+
+/* list_filter - tails go into *tails, unless that is NULL */
+static uint64_t list_filter(const struct conf_strings *list, char separator, uint64_t *tails)
 {
 	uint64_t filter = list->count == 0 ? UINT64_MAX : 0;
 
 	for (size_t i = 0; i < list->count; i++)
-		filter |= pattern_filter(list->item[i], separator);
+		if (tails != NULL && is_tail(list->item[i]))
+			*tails |= tail_filter(list->item[i]);
+		else
+			filter |= pattern_filter(list->item[i], separator);
 	return filter;
 }
 
@@ -220,9 +232,9 @@ struct rules *rules_new(const struct conf_rule *rule, size_t count)
 		struct filters *filters = &rules->filters[i];
 		struct entry *entry = &rules->entry[i];
 
-		filters->hop = list_filter(&rule[i].hop, ':');
-		filters->sender = list_filter(&rule[i].sender, '@');
-		filters->recipient = list_filter(&rule[i].recipient, '@');
+		filters->hop = list_filter(&rule[i].hop, ':', NULL);
+		filters->sender = list_filter(&rule[i].sender, '@', &filters->sender_tail);
+		filters->recipient = list_filter(&rule[i].recipient, '@', &filters->recipient_tail);
 		entry->reasons = reason_bits(&rule[i].reason);
 		entry->roles = role_bits(&rule[i].role);
 		add_clients(rules, entry, filters, &rule[i].client);
@@ -273,6 +285,7 @@ const struct conf_rule *rules_first(const struct rules *rules, const struct rule
 	const char *sender = *question->sender != '\0' ? question->sender : "<>";
 	uint64_t reason = UINT64_C(1) << question->reason;
 	uint64_t high = 0, low = 0, of_hop, of_sender, of_recipient, of_address = UINT64_MAX;
+	uint64_t of_sender_tail = tail_filter(sender), of_recipient_tail = tail_filter(question->recipient);
 
 	if (rules->count == 0)
 		return NULL;
@@ -289,8 +302,10 @@ const struct conf_rule *rules_first(const struct rules *rules, const struct rule
 		const struct entry *entry = &rules->entry[i];
 		const struct conf_rule *rule = &rules->rule[i];
 
-		if ((filters->hop & of_hop) == 0 || (filters->sender & of_sender) == 0 ||
-			(filters->recipient & of_recipient) == 0 || (filters->network & of_address) == 0)
+		if ((filters->hop & of_hop) == 0 || (filters->network & of_address) == 0 ||
+			((filters->sender & of_sender) | (filters->sender_tail & of_sender_tail)) == 0 ||
+			((filters->recipient & of_recipient) |
+				(filters->recipient_tail & of_recipient_tail)) == 0)
 			continue;
 		if ((entry->reasons & reason) != 0 && (entry->roles & question->role) != 0 &&
 			((entry->clients & question->client) != 0 ||
