@@ -26,12 +26,34 @@ void log_init(const char *ident, bool to_stderr, int verbosity)
 	openlog(ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
 }
 
-/* clean - replace control characters, so that one call is one line */
+/* utf8_length - bytes of the character that begins here, 0: none, or a control character (U+0080 to U+009F) */
+static size_t utf8_length(const unsigned char *cp)
+{
+	size_t length = *cp >= 0xf0 ? 4 : *cp >= 0xe0 ? 3 : 2;
+
+	if (*cp < 0xc2 || *cp > 0xf4 || (*cp == 0xc2 && cp[1] < 0xa0))
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((cp[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, surrogates, beyond U+10FFFF */
+	if ((*cp == 0xe0 && cp[1] < 0xa0) || (*cp == 0xed && cp[1] > 0x9f) ||
+		(*cp == 0xf0 && cp[1] < 0x90) || (*cp == 0xf4 && cp[1] > 0x8f))
+		return 0;
+	return length;
+}
+
+/* clean - replace control characters and what is no UTF-8, so that one call is one line that any terminal can show */
 static void clean(char *text)
 {
-	for (unsigned char *cp = (unsigned char *)text; *cp != '\0'; cp++)
-		if (*cp < ' ' || *cp == 0x7f)
+	for (unsigned char *cp = (unsigned char *)text; *cp != '\0'; cp++) {
+		size_t length = *cp >= 0x80 ? utf8_length(cp) : 1;
+
+		if (*cp < ' ' || *cp == 0x7f || length == 0)
 			*cp = '?';
+		else
+			cp += length - 1;
+	}
 }
 
 static void emit(int priority, const char *label, int error, const char *fmt, va_list ap)

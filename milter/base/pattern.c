@@ -11,7 +11,12 @@ bool pattern_is_plain(const char *pattern)
 	return strpbrk(pattern, "*?") == NULL;
 }
 
-bool pattern_match(const char *pattern, const char *text)
+static char fold(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+static bool match(const char *pattern, const char *text, bool is_folded)
 {
 	const char *star = NULL, *retry = NULL;
 
@@ -20,7 +25,17 @@ bool pattern_match(const char *pattern, const char *text)
 		if (*pattern == '*') {
 			star = pattern++;
 			retry = text;
-		} else if (*pattern == '?' || *pattern == *text) {
+			/* What is behind the last star is the end of the text. */
+			if (strchr(pattern, '*') == NULL) {
+				size_t tail = strlen(pattern), rest = strlen(text);
+
+				if (rest < tail)
+					return false;
+				text += rest - tail;
+				star = NULL;
+			}
+		} else if (*pattern == '?' || *pattern == *text ||
+			   (is_folded && fold(*pattern) == fold(*text))) {
 			pattern++;
 			text++;
 		} else if (star != NULL) {
@@ -33,4 +48,14 @@ bool pattern_match(const char *pattern, const char *text)
 	while (*pattern == '*')
 		pattern++;
 	return *pattern == '\0';
+}
+
+bool pattern_match(const char *pattern, const char *text)
+{
+	return match(pattern, text, false);
+}
+
+bool pattern_match_folded(const char *pattern, const char *text)
+{
+	return match(pattern, text, true);
 }

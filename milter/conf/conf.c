@@ -9,6 +9,7 @@
 #include "base/pattern.h"
 #include "base/xmem.h"
 #include "conf/conf_private.h"
+#include "conf/rules.h"
 #include "health/hop.h"
 
 #include <errno.h>
@@ -104,6 +105,7 @@ void conf_unref(struct conf *conf)
 {
 	if (conf == NULL || __atomic_sub_fetch(&conf->references, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
+	rules_free(conf->rules);
 	for (size_t i = 0; i < CONF_SECTION_COUNT; i++)
 		clear_section(&conf_sections[i], conf);
 	free(conf->filename);

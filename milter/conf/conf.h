@@ -67,8 +67,8 @@ struct conf_rule {
 	char *name;
 	int line;
 	struct conf_strings client, role, hop, reason, sender, recipient;
-	enum conf_action action;
-	bool is_brief;
+	int action;	    /* enum conf_action; -1: not set */
+	int is_brief;	    /* -1: not set */
 	int all_or_nothing; /* -1: not set */
 	int64_t after_ms;
 	int64_t for_at_most_ms; /* -1: no limit */
@@ -105,6 +105,7 @@ struct conf {
 	size_t hop_count;
 	struct conf_rule *rule;
 	size_t rule_count;
+	struct rules *rules; /* the same, ready to be asked: rules.h */
 	struct conf_canary *canary;
 	size_t canary_count;
 	unsigned references; /* conf.c alone touches it */

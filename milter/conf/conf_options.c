@@ -135,9 +135,8 @@ static const struct conf_option rule_options[] = {
 		.expected = "a reason or a pattern over reasons, like \"connection-*\""},
 	{"sender", AT(sender), LIST(conf_check_pattern), .expected = PATTERNS},
 	{"recipient", AT(recipient), LIST(conf_check_pattern), .expected = PATTERNS},
-	{"action", AT(action), WORD("tempfail", action_words, ACTION_ACCEPT)},
-	{"detail", AT(is_brief), .initial = "full", .store = conf_store_truth,
-		.words = brief_words},
+	{"action", AT(action), WORD(NULL, action_words, ACTION_ACCEPT)},
+	{"detail", AT(is_brief), WORD(NULL, brief_words, 0)},
 	{"all_or_nothing", AT(all_or_nothing), WORD(NULL, all_words, 0)},
 	{"after", AT(after_ms), DURATION("0s", 0, 365 * DAY)},
 	{"for_at_most", AT(for_at_most_ms), DURATION(NULL, 1 * MS, 365 * DAY)},
@@ -169,8 +168,21 @@ static void rule_prepare(void *object)
 {
 	struct conf_rule *rule = object;
 
-	rule->all_or_nothing = -1;
+	rule->action = rule->is_brief = rule->all_or_nothing = -1;
 	rule->for_at_most_ms = -1;
+}
+
+/* rule_error - what no option of it says alone */
+static const char *rule_error(const void *object)
+{
+	const struct conf_rule *rule = object;
+
+	if (rule->for_at_most_ms >= 0 && rule->for_at_most_ms <= rule->after_ms)
+		return "never acts: for_at_most is not longer than after";
+	if (rule->action == ACTION_TEMPFAIL && rule->client.count == 1 &&
+		strcmp(rule->client.item[0], "local") == 0)
+		return "mail of sendmail(1) cannot be refused; expected action = tag, hold or accept";
+	return NULL;
 }
 
 #define OPTIONS(table) .option = (table), .option_count = COUNT(table)
@@ -193,7 +205,7 @@ const struct conf_section conf_sections[CONF_SECTION_COUNT] = {
 	{"rule", OPTIONS(rule_options), ELEMENT(conf_rule, rule, rule_count, name),
 		.is_unique = true, .line_offset = offsetof(struct conf_rule, line),
 		.check_title = conf_check_rule_name, .expected_title = "a name",
-		.prepare = rule_prepare},
+		.prepare = rule_prepare, .error = rule_error},
 	{"canary", OPTIONS(canary_options), ELEMENT(conf_canary, canary, canary_count, transport),
 		.is_unique = true, .line_offset = SIZE_MAX, .check_title = conf_check_transport,
 		.expected_title = "the name of a transport, like \"smtp\""},
@@ -211,7 +223,6 @@ static const struct {
 	{"", "http", {""}, "leave it out or set it to \"\""},
 	{"", "on_change", {""}, "leave it out or set it to \"\""},
 	{"", "state", {""}, "leave it out or set it to \"\""},
-	{"rule", NULL, {NULL}, "leave it out"},
 };
 
 static bool is_one_of(const char *value, const char *const words[], size_t count)

@@ -14,6 +14,7 @@
  */
 #include "base/xmem.h"
 #include "conf/conf_private.h"
+#include "conf/rules.h"
 
 #include <confuse.h>
 #include <errno.h>
@@ -196,6 +197,12 @@ static void take_section(const struct conf_section *section, cfg_t *cfg, int lin
 	take_options(section, cfg, title, line, object);
 	if (section->finish != NULL)
 		section->finish(object);
+	if (section->error != NULL && reader->report.count == errors && section->error(object) != NULL) {
+		char quoted[CONF_QUOTED_BYTES];
+
+		conf_report_add(&reader->report, line, "%s %s: %s", section->name,
+			conf_quoted(quoted, title), section->error(object));
+	}
 	if (advice != NULL && reader->report.count == errors) {
 		char quoted[CONF_QUOTED_BYTES];
 
@@ -424,6 +431,7 @@ struct conf *conf_parse(FILE *fp, const char *filename, conf_report_fn *report, 
 	if (read_bytes(fp) && is_plain_text()) {
 		conf_scan(&job.text, &job.report);
 		run_libconfuse();
+		job.conf->rules = rules_new(job.conf->rule, job.conf->rule_count);
 	}
 	reader = NULL;
 	(void)pthread_mutex_unlock(&mutex);

@@ -8,6 +8,7 @@
  *	conf_check.c	what a text may look like
  *	conf_suggest.c	what an unknown name may have been meant to be
  *	conf_report.c	collects the errors
+ *	rules.c		the rule sections, ready to be asked
  *	conf.c		the life of the object, and questions to it
  */
 #ifndef FF_CONF_PRIVATE_H
@@ -52,6 +53,7 @@ struct conf_section {
 	const char *expected_title;
 	void (*prepare)(void *object); /* NULL: zeros and the initial values */
 	void (*finish)(void *object);  /* NULL: nothing to do when all values are in */
+	const char *(*error)(const void *object); /* what its values say together; NULL: nothing can be wrong */
 };
 
 enum { CONF_SECTION_ROOT, CONF_SECTION_COUNT = 6 };

@@ -20,9 +20,12 @@ static void print(const struct ctl *ctl, json_t *answer)
 	for (size_t i = 0; i < json_array_size(verdicts); i++) {
 		const json_t *item = json_array_get(verdicts, i);
 
-		(void)printf("%-13s %s\n", ctl_text(item, "client"),
+		(void)printf("%-13s %s", ctl_text(item, "client"),
 			*ctl_text(item, "reply") != '\0' ? ctl_text(item, "reply")
 							 : ctl_text(item, "action"));
+		if (*ctl_text(item, "rule") != '\0')
+			(void)printf(" (rule \"%s\")", ctl_text(item, "rule"));
+		(void)printf("\n");
 	}
 }
 

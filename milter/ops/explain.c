@@ -10,7 +10,6 @@
 #include "base/xmem.h"
 #include "ops/status.h"
 #include "postfix/rewrite.h"
-#include "verdict/policy.h"
 #include "verdict/reply.h"
 #include "verdict/route.h"
 #include "verdict/verdict.h"
@@ -21,15 +20,10 @@
 
 enum { TIMEOUT_MS = 5000 };
 
-static const struct {
-	enum client_class class;
-	const char *name;
-} clients[] = {
-	{CLIENT_OTHER, "other"},
-	{CLIENT_MYNETWORKS, "mynetworks"},
-	{CLIENT_AUTHENTICATED, "authenticated"},
-	{CLIENT_LOCAL, "local"},
-};
+/* Who can come in through a listener, or by sendmail(1); a content filter only where it hands mail back. */
+static const enum client_class clients[] = {
+	CLIENT_OTHER, CLIENT_MYNETWORKS, CLIENT_AUTHENTICATED, CLIENT_LOCAL};
+static const enum client_class filters[] = {CLIENT_REENTRY};
 
 static const char *const actions[] = {
 	[ACTION_ACCEPT] = "accept",
@@ -93,34 +87,46 @@ static void look(const struct explain *explain, const struct leg *leg, struct ho
 	hop->latency_us = -1;
 }
 
-/* verdict_of - for one kind of client: the gravest action, and the reply that names the first hop that asks for it */
-static json_t *verdict_of(const struct hop_view *hops, const struct route *route,
-	enum client_class class, const char *name)
+/* verdict_of - for one kind of client; rules about networks cannot match, for no address is known */
+static json_t *verdict_of(const struct explain *explain, const char *recipient,
+	const struct hop_view *hops, const struct route *route, enum client_class class)
 {
-	const struct policy *policy = policy_default(class);
-	enum conf_action action = ACTION_ACCEPT;
+	const struct client client = {.class = class};
+	const struct verdict_facts facts = {
+		site_conf(explain->site)->rules, &client, explain->sender, recipient, clock_wall()};
 	char line[REPLY_LINE_BYTES];
+	struct decision decision;
 	struct reply reply;
-	bool has_reply = false;
+	bool has_reply;
 
-	for (size_t i = 0; i < route->count; i++) {
-		enum conf_action asked = verdict_action(hops[i].state, route->leg[i].is_possible, policy);
+	verdict_begin(&decision);
+	for (size_t i = 0; i < route->count; i++)
+		(void)verdict_add(&decision, &facts, &route->leg[i], &hops[i]);
+	has_reply = decision.policy.action == ACTION_TEMPFAIL;
+	if (has_reply)
+		reply_tempfail(&reply, &decision.hop, decision.leg.role, decision.policy.is_brief,
+			facts.now);
+	return json_pack("{s:s, s:s, s:s?, s:o}", "client", client_class_name(class), "action",
+		actions[decision.policy.action], "reply", has_reply ? reply_line(&reply, line) : NULL,
+		"rule", decision.policy.rule != NULL ? status_text(decision.policy.rule) : json_null());
+}
 
-		if (asked <= action)
-			continue;
-		action = asked;
-		has_reply = action == ACTION_TEMPFAIL;
-		if (has_reply)
-			reply_tempfail(&reply, &hops[i], route->leg[i].role, policy->is_brief,
-				clock_wall());
-	}
-	return json_pack("{s:s, s:s, s:s?}", "client", name, "action", actions[action], "reply",
-		has_reply ? reply_line(&reply, line) : NULL);
+static json_t *verdicts_of(const struct explain *explain, const char *recipient,
+	const struct hop_view *hops, const struct route *route)
+{
+	const enum client_class *class = explain->origin.is_reentry ? filters : clients;
+	size_t count = explain->origin.is_reentry ? sizeof filters / sizeof *filters
+						  : sizeof clients / sizeof *clients;
+	json_t *verdicts = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(verdicts, verdict_of(explain, recipient, hops, route, class[i]));
+	return verdicts;
 }
 
 static json_t *describe(const struct explain *explain, const struct rewrite_route *found)
 {
-	json_t *hops = json_array(), *verdicts = json_array();
+	json_t *hops = json_array();
 	struct hop_view views[ROUTE_MAX];
 	struct route route;
 
@@ -135,13 +141,11 @@ static json_t *describe(const struct explain *explain, const struct rewrite_rout
 		json_object_set_new(hop, "role", json_string(hop_role_name(route.leg[i].role)));
 		json_array_append_new(hops, hop);
 	}
-	for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
-		json_array_append_new(verdicts,
-			verdict_of(views, &route, clients[i].class, clients[i].name));
 	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "sender",
 		status_text(explain->sender), "recipient", status_text(found->recipient),
 		"transport", status_text(found->transport), "nexthop", status_text(found->nexthop),
-		"reentry", explain->origin.is_reentry, "hops", hops, "verdicts", verdicts);
+		"reentry", explain->origin.is_reentry, "hops", hops, "verdicts",
+		verdicts_of(explain, found->recipient, views, &route));
 }
 
 static void on_route(void *arg, const struct rewrite_route *route, const char *error)

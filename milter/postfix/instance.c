@@ -131,8 +131,9 @@ struct instance *instance_new(const struct postconf *postconf)
 	add_services(instance, instance->text[1]);
 	index_services(instance);
 	add_parameters(&instance->overrides, instance->text[2]);
-	instance->networks = networks_new(
-		instance, "mynetworks", instance_parameter(instance, "mynetworks"));
+	instance->network_blocks = xstrdup(postconf->networks != NULL ? postconf->networks : "");
+	instance->networks =
+		networks_new(instance_parameter(instance, "mynetworks"), instance->network_blocks);
 	listeners_build(instance);
 	return instance;
 }
@@ -150,10 +151,11 @@ void instance_free(struct instance *instance)
 	free(instance->services);
 	free(instance->by_name);
 	for (size_t i = 0; i < instance->listener_count; i++)
-		free(instance->listeners[i].networks);
+		networks_free(instance->listeners[i].networks);
 	free(instance->listeners);
-	free(instance->networks);
-	free(instance->interfaces);
+	networks_free(instance->networks);
+	networks_free(instance->interfaces);
+	free(instance->network_blocks);
 	free(instance->directory);
 	free(instance);
 }

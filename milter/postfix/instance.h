@@ -109,9 +109,12 @@ const struct listener *instance_listener_at(const struct instance *instance,
  * proxy_interfaces)?  Names among them are not looked up.  is_of_host: the address is one of this host's. */
 bool instance_is_at(const struct instance *instance, const struct cidr *where, bool is_of_host);
 
-/* instance_in_mynetworks - is the client's address in mynetworks, as the listener (may be NULL) sees them?
- * Tables and files in mynetworks are not consulted. */
+/* instance_in_mynetworks - is the client in mynetworks, as the listener (may be NULL) sees them?  client_name as
+ * Postfix has it, "unknown" when it is not verified. */
 bool instance_in_mynetworks(const struct instance *instance, const struct listener *listener,
-	const char *client_address);
+	const char *client_address, const char *client_name);
+
+/* networks_is_table - a word of mynetworks is "TYPE:NAME" */
+bool networks_is_table(const char *word);
 
 #endif

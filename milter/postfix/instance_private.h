@@ -8,21 +8,12 @@
 
 struct parameter;
 
-/* A value of mynetworks or inet_interfaces. */
-struct networks {
-	size_t count;
-	bool has_others; /* names, files, tables: not consulted */
-	struct {
-		struct cidr network;
-		bool is_excluded; /* "!192.0.2.1" */
-	} element[];
-};
-
 struct instance {
 	char *directory;
 	char *text[3];
 	char *hops;
 	char *policies;
+	char *network_blocks; /* postconf_networks */
 	struct parameter *main, *overrides;
 	struct service *services;
 	size_t service_count;
@@ -33,6 +24,7 @@ struct instance {
 	struct networks *networks;   /* of main.cf */
 	struct networks *interfaces; /* inet_interfaces */
 	bool is_on_all;		     /* inet_interfaces = all */
+	bool is_on_names;	     /* it has names that are not looked up */
 	bool is_on_loopback;	     /* it has "localhost" or is loopback-only */
 };
 
@@ -42,8 +34,14 @@ const struct service *instance_service(const struct instance *instance, const ch
 
 void listeners_build(struct instance *instance);
 
-/* networks_new - parse the value of mynetworks or inet_interfaces; free() it */
-struct networks *networks_new(const struct instance *instance, const char *parameter,
-	const char *value);
+/* networks_new - the value of mynetworks or inet_interfaces; blocks: what is in its files and tables */
+struct networks *networks_new(const char *value, const char *blocks);
+void networks_free(struct networks *networks);
+
+/* networks_have_others - names, files or tables */
+bool networks_have_others(const struct networks *networks);
+
+/* networks_match - the first pattern that matches decides; address may be NULL, name "" */
+bool networks_match(const struct networks *networks, const struct cidr *address, const char *name);
 
 #endif

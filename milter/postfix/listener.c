@@ -3,7 +3,6 @@
  */
 #include "postfix/instance_private.h"
 
-#include "base/log.h"
 #include "base/xmem.h"
 #include "health/hop.h"
 
@@ -71,7 +70,7 @@ static bool describe(const struct instance *instance, const struct service *serv
 	listener->host_name = service_parameter(instance, listener->smtpd, "myhostname", NULL);
 	networks = service_parameter(instance, listener->smtpd, "mynetworks", &has_networks);
 	if (has_networks)
-		listener->networks = networks_new(instance, "mynetworks", networks);
+		listener->networks = networks_new(networks, instance->network_blocks);
 	listener->is_loopback = is_loopback(instance, listener);
 	listener->is_reentry = is_reentry(instance, listener);
 	return true;
@@ -82,12 +81,12 @@ static void read_interfaces(struct instance *instance)
 {
 	const char *value = instance_parameter(instance, "inet_interfaces");
 
-	instance->interfaces = networks_new(instance, "inet_interfaces", value);
+	instance->interfaces = networks_new(value, "");
 	instance->is_on_all = *value == '\0' || strcmp(value, "all") == 0;
 	instance->is_on_loopback =
 		strcmp(value, "loopback-only") == 0 || strstr(value, "localhost") != NULL;
-	if (strcmp(value, "loopback-only") == 0 || strcmp(value, "localhost") == 0)
-		instance->interfaces->has_others = false;
+	instance->is_on_names = networks_have_others(instance->interfaces) &&
+				strcmp(value, "loopback-only") != 0 && strcmp(value, "localhost") != 0;
 }
 
 void listeners_build(struct instance *instance)
@@ -113,11 +112,10 @@ static enum listener_fit fit_interfaces(const struct instance *instance, const s
 		return FIT_ANY;
 	if (instance->is_on_loopback && cidr_is_loopback(where))
 		return FIT_INTERFACE;
-	for (size_t i = 0; i < instance->interfaces->count; i++)
-		if (cidr_contains(&instance->interfaces->element[i].network, where))
-			return FIT_INTERFACE;
+	if (networks_match(instance->interfaces, where, ""))
+		return FIT_INTERFACE;
 	/* A name may stand for it.  A connection that was forwarded to us can have any address. */
-	return instance->interfaces->has_others ? FIT_ANY : FIT_PORT;
+	return instance->is_on_names ? FIT_ANY : FIT_PORT;
 }
 
 /* is_loopback_itself - the two addresses that "localhost" stands for */
@@ -129,29 +127,21 @@ static bool is_loopback_itself(const struct cidr *where)
 	       (cidr_contains(&ipv4, where) || cidr_contains(&ipv6, where));
 }
 
-static bool networks_have(const struct networks *networks, const struct cidr *where)
-{
-	for (size_t i = 0; i < networks->count; i++)
-		if (cidr_contains(&networks->element[i].network, where))
-			return true;
-	return false;
-}
-
 bool instance_is_at(const struct instance *instance, const struct cidr *where, bool is_of_host)
 {
 	const char *proxies = instance_parameter(instance, "proxy_interfaces");
 	struct networks *list;
 	bool is_there;
 
-	if (instance->is_on_all ? is_of_host : networks_have(instance->interfaces, where))
+	if (instance->is_on_all ? is_of_host : networks_match(instance->interfaces, where, ""))
 		return true;
 	if (!instance->is_on_all && instance->is_on_loopback && is_loopback_itself(where))
 		return true;
 	if (*proxies == '\0')
 		return false;
-	list = networks_new(instance, "proxy_interfaces", proxies);
-	is_there = networks_have(list, where);
-	free(list);
+	list = networks_new(proxies, "");
+	is_there = networks_match(list, where, "");
+	networks_free(list);
 	return is_there;
 }
 
@@ -204,43 +194,14 @@ const struct listener *instance_listener(const struct instance *instance, const 
 	return instance_listener_at(instance, cidr_parse(address, &where) ? &where : NULL, number, fit);
 }
 
-struct networks *networks_new(const struct instance *instance, const char *parameter,
-	const char *value)
-{
-	static const char separators[] = ", \t";
-	char *copy = xstrdup(value), *rest = NULL;
-	struct networks *networks = xcalloc(
-		1, sizeof *networks + (strlen(value) / 2 + 1) * sizeof networks->element[0]);
-
-	for (char *cp = strtok_r(copy, separators, &rest); cp != NULL;
-		cp = strtok_r(NULL, separators, &rest)) {
-		bool is_excluded = *cp == '!';
-
-		/* Leaving out what is a file or a table only makes the reply to such a client briefer. */
-		networks->element[networks->count].is_excluded = is_excluded;
-		if (cidr_parse(cp + is_excluded, &networks->element[networks->count].network)) {
-			networks->count++;
-			continue;
-		}
-		networks->has_others = true;
-		log_debug("%s: %s: \"%s\" is not consulted", instance->directory, parameter, cp);
-	}
-	free(copy);
-	return networks;
-}
-
 bool instance_in_mynetworks(const struct instance *instance, const struct listener *listener,
-	const char *client_address)
+	const char *client_address, const char *client_name)
 {
 	const struct networks *networks = instance->networks;
 	struct cidr client;
 
-	if (!cidr_parse(client_address, &client))
-		return false;
 	if (listener != NULL && listener->networks != NULL)
 		networks = listener->networks;
-	for (size_t i = 0; i < networks->count; i++)
-		if (cidr_contains(&networks->element[i].network, &client))
-			return !networks->element[i].is_excluded;
-	return false;
+	return networks_match(
+		networks, cidr_parse(client_address, &client) ? &client : NULL, client_name);
 }

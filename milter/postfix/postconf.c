@@ -5,6 +5,7 @@
 
 #include "base/run.h"
 #include "postfix/postconf_large.h"
+#include "postfix/postconf_networks.h"
 #include "postfix/postconf_tables.h"
 #include "postfix/tls_policy.h"
 #include "base/xmem.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_MS = 10000, FIELDS = 7 };
+enum { TIMEOUT_MS = 10000, FIELDS = 8 };
 
 /* ask - one run of postconf; false and out->error set when it fails */
 static bool ask(struct postconf *out, const char *option, char **text)
@@ -45,6 +46,7 @@ void postconf_read(struct postconf *out, const char *directory)
 		return;
 	postconf_read_tables(out);
 	tls_policy_read(out);
+	postconf_read_networks(out);
 }
 
 void postconf_free(struct postconf *postconf)
@@ -55,6 +57,7 @@ void postconf_free(struct postconf *postconf)
 	free(postconf->parameters);
 	free(postconf->hops);
 	free(postconf->policies);
+	free(postconf->networks);
 	free(postconf->error);
 	for (size_t i = 0; i < postconf->file_count; i++)
 		free(postconf->files[i]);
@@ -65,7 +68,7 @@ void postconf_free(struct postconf *postconf)
 char *postconf_pack(const struct postconf *postconf, size_t *out_bytes)
 {
 	const char *const fields[FIELDS] = {postconf->directory, postconf->main, postconf->services,
-		postconf->parameters, postconf->hops, postconf->policies,
+		postconf->parameters, postconf->hops, postconf->policies, postconf->networks,
 		postconf->error};
 	size_t bytes = 0;
 	char *block, *end;
@@ -82,7 +85,7 @@ char *postconf_pack(const struct postconf *postconf, size_t *out_bytes)
 size_t postconf_unpack(struct postconf *out, const char *block, size_t bytes)
 {
 	char **const fields[FIELDS] = {&out->directory, &out->main, &out->services, &out->parameters,
-		&out->hops, &out->policies, &out->error};
+		&out->hops, &out->policies, &out->networks, &out->error};
 	size_t used = 0;
 
 	*out = (struct postconf){0};

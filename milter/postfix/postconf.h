@@ -20,6 +20,7 @@ struct postconf {
 	char *error;	  /* NULL, or why the texts are missing: one line */
 	char **files;	  /* whose change means that a table changed; they do not travel */
 	size_t file_count;
+	char *networks; /* what files and tables in mynetworks hold: postconf_networks */
 };
 
 /* postconf_read_texts - run postconf(1) alone: no hops, no files */

@@ -10,6 +10,7 @@
 #include "base/run.h"
 #include "base/xmem.h"
 #include "postfix/instance.h"
+#include "postfix/postconf_networks.h"
 #include "postfix/tables.h"
 
 #include <stdbool.h>
@@ -44,13 +45,6 @@ static void append(void *arg, const char *transport, const char *nexthop)
 			       lines->text);
 }
 
-static void remember(struct postconf *postconf, const char *path)
-{
-	postconf->files =
-		xrealloc(postconf->files, (postconf->file_count + 1) * sizeof *postconf->files);
-	postconf->files[postconf->file_count++] = xstrdup(path);
-}
-
 char *postconf_list_table(const char *directory, const char *table, char **error)
 {
 	const char *const argv[] = {"postmap", "-c", directory, "-s", table, NULL};
@@ -64,7 +58,7 @@ static void read_table(struct postconf *postconf, const struct table_reference *
 	char *error = NULL, *listing;
 
 	if (table->path != NULL)
-		remember(postconf, table->path);
+		postconf_remember(postconf, table->path);
 	if (!table->is_listable)
 		return;
 	listing = postconf_list_table(postconf->directory, table->text, &error);

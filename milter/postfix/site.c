@@ -204,6 +204,19 @@ void site_origin(const struct site *site, const char *daemon_address, const char
 	out->filters = is_local ? site->filters[number].pickup : site->filters[number].other;
 }
 
+bool site_has_proxy_filter(const struct site *site)
+{
+	for (size_t i = 0; i < site->instance_count; i++) {
+		size_t count;
+		const struct listener *listeners = instance_listeners(site->instances[i], &count);
+
+		for (size_t l = 0; l < count; l++)
+			if (*listeners[l].proxy_filter != '\0')
+				return true;
+	}
+	return false;
+}
+
 void site_first_origin(const struct site *site, struct origin *out)
 {
 	const struct listener *listeners;

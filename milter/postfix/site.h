@@ -77,6 +77,9 @@ void site_origin(const struct site *site, const char *daemon_address, const char
 /* site_first_origin - of mail that comes in through the first listener of the first instance */
 void site_first_origin(const struct site *site, struct origin *out);
 
+/* site_has_proxy_filter - has any listener a before-queue filter? */
+bool site_has_proxy_filter(const struct site *site);
+
 /* site_filters_behind - the filters of our own listener that this hop hands mail to, NULL: it is none of ours */
 const struct chain *site_filters_behind(const struct site *site, const char *hop);
 

@@ -9,15 +9,20 @@
 #include "base/clock.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-/* quote - a quoted-string of RFC 5322 3.2.4; out must hold twice the text and the quotes */
-static void quote(char *out, const char *text)
+enum { LINE_MAX_BYTES = 78, QUOTED_BYTES = 900 }; /* RFC 5322 2.1.1: should, and must with what goes before it */
+
+/* quote - a quoted-string of RFC 5322 3.2.4 */
+static void quote(char out[QUOTED_BYTES], const char *text)
 {
+	char *end = out + QUOTED_BYTES - 4;
+
 	*out++ = '"';
-	for (; *text != '\0'; text++) {
+	for (; *text != '\0' && out < end; text++) {
 		if (*text == '"' || *text == '\\')
 			*out++ = '\\';
 		*out++ = (char)(*text >= ' ' && *text <= '~' ? *text : '?');
@@ -36,34 +41,74 @@ static void atom(char *out, size_t bytes, const char *text)
 	out[used] = '\0';
 }
 
+/* A value that grows. */
+struct value {
+	char *text;
+	size_t used;
+	size_t column; /* of the line that it is at */
+};
+
+/* add - one part; a line ends before what would make it too long */
+static void add(struct value *value, const char *name, const char *text)
+{
+	size_t length = strlen(name) + strlen(text) + 2; /* a space before it and a semicolon behind it */
+	bool is_folded = value->used > 0 && value->column + length > LINE_MAX_BYTES;
+
+	value->used += (size_t)snprintf(value->text + value->used, HEADER_VALUE_BYTES - value->used,
+		"%s%s%s", value->used == 0 ? "" : is_folded ? ";\n\t" : "; ", name, text);
+	value->column = is_folded ? 8 + length : value->column + length;
+}
+
 const char *header_value(char out[HEADER_VALUE_BYTES], const struct hop_view *hop,
 	const struct header_facts *facts)
 {
-	char host[HOP_HOST_BYTES], id[64], name[2 * HOP_NAME_BYTES + 3], since[CLOCK_UTC_BYTES];
-	int used;
+	char host[HOP_HOST_BYTES], id[64], name[QUOTED_BYTES], since[CLOCK_UTC_BYTES];
+	struct value value = {.text = out, .column = strlen(facts->name) + 1};
 
 	atom(host, sizeof host, facts->host);
 	atom(id, sizeof id, facts->queue_id);
-	used = snprintf(out, HEADER_VALUE_BYTES, "%s; state=%s;", host, state_name(hop->state));
+	add(&value, "", host);
+	add(&value, "state=", state_name(hop->state));
 	if (!facts->is_terse) {
 		quote(name, hop->name);
-		used += snprintf(out + used, HEADER_VALUE_BYTES - (size_t)used, " hop=%s;", name);
+		add(&value, "hop=", name);
 	}
-	used += snprintf(out + used, HEADER_VALUE_BYTES - (size_t)used, "\n\trole=%s;",
-		hop_role_name(facts->role));
+	add(&value, "role=", hop_role_name(facts->role));
 	if (hop->reason != REASON_NONE)
-		used += snprintf(out + used, HEADER_VALUE_BYTES - (size_t)used, " reason=%s;",
-			reason_token(hop->reason));
-	(void)snprintf(out + used, HEADER_VALUE_BYTES - (size_t)used, " since=%s;\n\tid=%s",
-		clock_format_utc(since, hop->since), id);
+		add(&value, "reason=", reason_token(hop->reason));
+	add(&value, "since=", clock_format_utc(since, hop->since));
+	add(&value, "id=", id);
 	return out;
+}
+
+/* skip_comments - white space and comments, which may be in each other (CFWS of RFC 5322 3.2.2) */
+static const char *skip_comments(const char *text)
+{
+	unsigned depth = 0;
+
+	for (; *text != '\0'; text++) {
+		if (*text == '(')
+			depth++;
+		else if (*text == ')' && depth > 0)
+			depth--;
+		else if (depth > 0 && *text == '\\' && text[1] != '\0')
+			text++;
+		else if (depth == 0 && strchr(" \t\r\n", *text) == NULL)
+			break;
+	}
+	return text;
 }
 
 bool header_is_from(const char *value, const char *host)
 {
-	size_t length;
+	size_t length, wanted = strlen(host);
 
-	value += strspn(value, " \t\r\n");
-	length = strcspn(value, "; \t\r\n");
-	return length == strlen(host) && strncasecmp(value, host, length) == 0;
+	/* Whoever forges one writes it so that somebody still reads it as ours. */
+	value = skip_comments(value);
+	if (*value == '"')
+		value = skip_comments(value + 1);
+	length = strcspn(value, ";(\" \t\r\n");
+	while (length > wanted && value[length - 1] == '.')
+		length--;
+	return length == wanted && strncasecmp(value, host, length) == 0;
 }

@@ -1,8 +1,9 @@
 /*
  * message - what we know of one message between its first recipient and its end
  *
- * All recipients of a message share its filters, and most share their own hop too: only different hops
- * are kept, so a message to 1,000 recipients through one relayhost costs one leg.
+ * All recipients of a message share its filters, and most share their own hop too: only different ways
+ * are kept, so a message to 1,000 recipients through one relayhost costs one leg.  Their addresses are kept only when
+ * a rule asks for recipients.
  */
 #include "verdict/message.h"
 
@@ -17,26 +18,28 @@
 /* A message to many recipients may wait so many times max_wait in all until it knows where they go. */
 enum { RESOLVE_TIMES = 5 };
 
-/* A hop of a recipient's own. */
-struct own_leg {
-	struct leg leg;
-	bool is_first; /* of a route */
+/* The hops of accepted recipients' own, and those recipients. */
+struct way {
+	struct leg *leg;
+	size_t count;	  /* 0: they have none */
+	char **recipient; /* only when a rule asks for them */
+	size_t recipient_count, recipient_room;
 };
 
 struct message {
 	struct site *site; /* pinned: a reload changes nothing in mid-message */
 	struct origin origin;
-	const struct policy *policy;
+	struct client client;
 	struct route common;
-	struct own_leg *own; /* different routes of accepted recipients */
-	size_t own_count;
-	int64_t resolve_left_us;   /* to wait for trivial-rewrite(8) */
-	bool has_plain_recipient; /* one was accepted that has no hop of its own */
-	bool is_refused;	  /* a recipient was */
-	struct reply refusal;	  /* the first */
+	struct way *way;
+	size_t way_count;
+	int64_t resolve_left_us; /* to wait for trivial-rewrite(8) */
+	bool is_incomplete;	 /* no memory for a recipient that was accepted */
+	bool is_refused;	 /* a recipient was, and with it the whole message */
+	struct reply refusal;	 /* the first */
 	char queue_id[64];
 	char sender[320];
-	char client[320];
+	char client_text[320];
 	char host[HOP_HOST_BYTES];
 	unsigned headers; /* with our name, seen so far */
 	unsigned *forged;
@@ -58,19 +61,25 @@ static const char *plain_address(const char *address)
 	return strncasecmp(address, tag, sizeof tag - 1) == 0 ? address + sizeof tag - 1 : address;
 }
 
-static enum client_class classify(const struct origin *origin, const struct facts *facts)
+static void classify(const struct origin *origin, const struct facts *facts, struct client *client)
 {
-	if (origin->is_local)
-		return CLIENT_LOCAL;
+	const char *address = plain_address(facts->client_address);
+
+	*client = (struct client){.class = CLIENT_OTHER};
+	if (origin->is_local) {
+		client->class = CLIENT_LOCAL;
+		return;
+	}
+	client->has_address = cidr_parse(address, &client->address);
+	client->is_in_mynetworks = origin->instance != NULL &&
+				   instance_in_mynetworks(origin->instance, origin->listener, address,
+					   facts->client_name != NULL ? facts->client_name : "");
 	if (origin->is_reentry)
-		return CLIENT_REENTRY;
-	if (facts->login != NULL && *facts->login != '\0')
-		return CLIENT_AUTHENTICATED;
-	if (origin->instance != NULL &&
-		instance_in_mynetworks(origin->instance, origin->listener,
-			plain_address(facts->client_address)))
-		return CLIENT_MYNETWORKS;
-	return CLIENT_OTHER;
+		client->class = CLIENT_REENTRY;
+	else if (facts->login != NULL && *facts->login != '\0')
+		client->class = CLIENT_AUTHENTICATED;
+	else if (client->is_in_mynetworks)
+		client->class = CLIENT_MYNETWORKS;
 }
 
 struct message *message_new(const struct facts *facts)
@@ -85,16 +94,24 @@ struct message *message_new(const struct facts *facts)
 	}
 	message->site = site;
 	site_origin(site, facts->daemon_address, facts->daemon_port, facts->host, &message->origin);
-	message->policy = policy_default(classify(&message->origin, facts));
+	classify(&message->origin, facts, &message->client);
 	route_common(&message->common, &message->origin);
 	message->resolve_left_us = site_conf(site)->probe.max_wait_ms * 1000 * RESOLVE_TIMES;
 	host = site_conf(site)->hostname;
 	copy(message->host, sizeof message->host, *host != '\0' ? host : facts->host);
 	copy(message->sender, sizeof message->sender, facts->sender);
-	(void)snprintf(message->client, sizeof message->client, "%s[%s]",
+	(void)snprintf(message->client_text, sizeof message->client_text, "%s[%s]",
 		facts->client_name != NULL ? facts->client_name : "unknown",
 		plain_address(facts->client_address));
 	return message;
+}
+
+static void free_way(struct way *way)
+{
+	for (size_t i = 0; i < way->recipient_count; i++)
+		free(way->recipient[i]);
+	free(way->recipient);
+	free(way->leg);
 }
 
 void message_free(struct message *message)
@@ -102,7 +119,9 @@ void message_free(struct message *message)
 	if (message == NULL)
 		return;
 	site_unref(message->site);
-	free(message->own);
+	for (size_t i = 0; i < message->way_count; i++)
+		free_way(&message->way[i]);
+	free(message->way);
 	free(message->forged);
 	free(message);
 }
@@ -125,41 +144,65 @@ static bool ask(const struct message *message, struct table *table, const struct
 	return table_ask(table, leg->name, &freshness, hop);
 }
 
-/* consider - lay one leg into a decision: the gravest action wins, the first leg names it */
-static enum conf_action consider(const struct message *message, const struct leg *leg,
-	const struct hop_view *hop, struct decision *decision)
+/* find_way - of recipients whose first own hop is this; what follows it is the same each time */
+static struct way *find_way(const struct message *message, const struct route *route)
 {
-	enum conf_action action = verdict_action(hop->state, leg->is_possible, message->policy);
-	bool is_faulty = hop->state == STATE_DOWN || hop->state == STATE_FORCED_DOWN ||
-			 hop->state == STATE_DEGRADED;
+	for (size_t i = 0; i < message->way_count; i++) {
+		struct way *way = &message->way[i];
 
-	if (action > decision->action || (is_faulty && !decision->is_faulty)) {
-		decision->leg = *leg;
-		decision->hop = *hop;
-		decision->is_faulty = is_faulty;
+		if (route->count == 0 ? way->count == 0
+				      : way->count > 0 &&
+						strcmp(way->leg[0].name, route->leg[0].name) == 0)
+			return way;
 	}
-	if (action > decision->action)
-		decision->action = action;
-	return action;
+	return NULL;
 }
 
-/* keep - remember the way of an accepted recipient; what follows its first hop is the same each time */
-static void keep(struct message *message, const struct route *route)
+/* add_way - NULL: out of memory */
+static struct way *add_way(struct message *message, const struct route *route)
 {
-	struct own_leg *own;
+	struct way *ways = realloc(message->way, (message->way_count + 1) * sizeof *ways), *way;
 
-	for (size_t i = 0; i < message->own_count; i++)
-		if (message->own[i].is_first && strcmp(message->own[i].leg.name, route->leg[0].name) == 0)
-			return;
-	own = realloc(message->own, (message->own_count + route->count) * sizeof *own);
-	if (own == NULL) {
-		/* In doubt accept: it counts as one without a hop. */
-		message->has_plain_recipient = true;
-		return;
+	if (ways == NULL)
+		return NULL;
+	message->way = ways;
+	way = &ways[message->way_count];
+	*way = (struct way){.count = route->count};
+	if (route->count > 0) {
+		way->leg = calloc(route->count, sizeof *way->leg);
+		if (way->leg == NULL)
+			return NULL;
+		memcpy(way->leg, route->leg, route->count * sizeof *way->leg);
 	}
-	message->own = own;
-	for (size_t i = 0; i < route->count; i++)
-		message->own[message->own_count++] = (struct own_leg){route->leg[i], i == 0};
+	message->way_count++;
+	return way;
+}
+
+static bool add_recipient(struct way *way, const char *recipient)
+{
+	if (way->recipient_count == way->recipient_room) {
+		size_t room = way->recipient_room * 2 + 1;
+		char **longer = realloc(way->recipient, room * sizeof *longer);
+
+		if (longer == NULL)
+			return false;
+		way->recipient = longer;
+		way->recipient_room = room;
+	}
+	way->recipient[way->recipient_count] = strdup(recipient);
+	return way->recipient[way->recipient_count] != NULL && ++way->recipient_count > 0;
+}
+
+/* keep - remember an accepted recipient and its way; where memory is out, in doubt accept */
+static void keep(struct message *message, const struct route *route, const char *recipient)
+{
+	struct way *way = find_way(message, route);
+
+	if (way == NULL)
+		way = add_way(message, route);
+	if (way == NULL || (rules_ask_recipient(site_conf(message->site)->rules) &&
+				   !add_recipient(way, recipient)))
+		message->is_incomplete = true;
 }
 
 /* resolve - where mail goes that did not come by SMTP, and has no macros that say it; false when nobody knows */
@@ -200,99 +243,152 @@ static void own_route(struct message *message, struct resolver *resolver, const 
 			recipient);
 }
 
+/* get_facts - what the message and one recipient are decided by */
+static void get_facts(const struct message *message, const char *recipient,
+	struct verdict_facts *facts)
+{
+	*facts = (struct verdict_facts){site_conf(message->site)->rules, &message->client,
+		message->sender, recipient, clock_wall()};
+}
+
 void message_recipient(struct message *message, struct table *table, struct resolver *resolver,
 	const struct facts *facts, struct decision *decision)
 {
-	struct route own;
+	const char *recipient = facts->recipient != NULL ? facts->recipient : "";
+	struct verdict_facts verdict;
 	struct hop_view hop;
+	struct route own;
 
 	own.count = 0;
-	*decision = (struct decision){.action = ACTION_ACCEPT};
+	verdict_begin(decision);
+	get_facts(message, recipient, &verdict);
 	message_set_queue_id(message, facts->queue_id);
 	for (size_t i = 0; i < message->common.count; i++)
 		if (ask(message, table, &message->common.leg[i], &hop))
-			(void)consider(message, &message->common.leg[i], &hop, decision);
+			(void)verdict_add(decision, &verdict, &message->common.leg[i], &hop);
 	own_route(message, resolver, facts, &own);
-	for (size_t i = 0; i < own.count && decision->action != ACTION_TEMPFAIL; i++)
+	for (size_t i = 0; i < own.count && decision->policy.action != ACTION_TEMPFAIL; i++)
 		if (ask(message, table, &own.leg[i], &hop))
-			(void)consider(message, &own.leg[i], &hop, decision);
-	if (decision->action == ACTION_TEMPFAIL)
-		return;
-	if (own.count > 0)
-		keep(message, &own);
-	else
-		message->has_plain_recipient = true;
+			(void)verdict_add(decision, &verdict, &own.leg[i], &hop);
+	if (decision->policy.action != ACTION_TEMPFAIL)
+		keep(message, &own, recipient);
 }
 
-void message_refused(struct message *message, const struct reply *reply)
+void message_refused(struct message *message, const struct decision *decision,
+	const struct reply *reply)
 {
-	if (!message->is_refused)
-		message->refusal = *reply;
+	if (!decision->policy.all_or_nothing || message->is_refused)
+		return;
+	message->refusal = *reply;
 	message->is_refused = true;
 }
 
 const struct reply *message_refusal(const struct message *message)
 {
-	return message->is_refused && message->policy->all_or_nothing ? &message->refusal : NULL;
+	return message->is_refused ? &message->refusal : NULL;
 }
 
-/* end_own - the recipients' own hops: refuse only when that does not refuse a healthy recipient's mail */
-static void end_own(struct message *message, struct table *table, struct decision *decision)
+/* Hops as they are when the message is all here. */
+struct seen {
+	size_t count;
+	const struct leg *leg[ROUTE_MAX];
+	struct hop_view hop[ROUTE_MAX];
+};
+
+static void see(struct table *table, const struct leg *leg, size_t count, struct seen *seen)
 {
-	struct decision own = {.action = ACTION_ACCEPT};
-	size_t routes = 0, refused = 0;
-	bool is_refused = false;
-	struct hop_view hop;
-
-	for (size_t i = 0; i < message->own_count; i++) {
-		const struct leg *leg = &message->own[i].leg;
-
-		if (message->own[i].is_first) {
-			routes++;
-			is_refused = false;
-		}
-		if (!table_look(table, leg->name, clock_now_ms(), &hop) ||
-			consider(message, leg, &hop, &own) != ACTION_TEMPFAIL || is_refused)
-			continue;
-		is_refused = true;
-		refused++;
+	seen->count = 0;
+	for (size_t i = 0; i < count; i++) {
+		seen->leg[seen->count] = &leg[i];
+		if (table_look(table, leg[i].name, clock_now_ms(), &seen->hop[seen->count]))
+			seen->count++;
 	}
-	if (own.action == ACTION_TEMPFAIL && !message->policy->all_or_nothing &&
-		(refused < routes || message->has_plain_recipient))
-		own.action = ACTION_TAG;
-	if (own.action > decision->action)
-		*decision = own;
+}
+
+/* What the end of the message comes to. */
+struct outcome_of_all {
+	size_t recipients, refused;
+	bool is_refused_whole;
+	struct decision refusing, other; /* the gravest that refuses, and that does not */
+};
+
+static void add_decision(struct outcome_of_all *all, const struct decision *decision)
+{
+	struct decision *of_its_kind = &all->other;
+
+	all->recipients++;
+	if (decision->policy.action == ACTION_TEMPFAIL) {
+		all->is_refused_whole |= decision->policy.all_or_nothing;
+		if (all->refused++ > 0)
+			return;
+		of_its_kind = &all->refusing;
+	}
+	if (decision->policy.action > of_its_kind->policy.action ||
+		(decision->is_faulty && !of_its_kind->is_faulty))
+		*of_its_kind = *decision;
+}
+
+/* decide_way - for each recipient that goes this way; one stands for all where no rule asks for them */
+static void decide_way(const struct message *message, const struct way *way,
+	const struct seen *common, const struct seen *own, struct outcome_of_all *all)
+{
+	size_t count = way->recipient_count > 0 ? way->recipient_count : 1;
+
+	for (size_t r = 0; r < count; r++) {
+		struct verdict_facts facts;
+		struct decision decision;
+
+		get_facts(message, way->recipient_count > 0 ? way->recipient[r] : "", &facts);
+		verdict_begin(&decision);
+		for (size_t i = 0; i < common->count; i++)
+			(void)verdict_add(&decision, &facts, common->leg[i], &common->hop[i]);
+		for (size_t i = 0; i < own->count && decision.policy.action != ACTION_TEMPFAIL; i++)
+			(void)verdict_add(&decision, &facts, own->leg[i], &own->hop[i]);
+		add_decision(all, &decision);
+	}
 }
 
 void message_end(struct message *message, struct table *table, struct decision *decision)
 {
+	struct outcome_of_all all = {.refusing.policy.action = ACTION_ACCEPT};
+	struct seen common, own;
+
+	verdict_begin(&all.other);
+	see(table, message->common.leg, message->common.count, &common);
+	for (size_t i = 0; i < message->way_count; i++) {
+		see(table, message->way[i].leg, message->way[i].count, &own);
+		decide_way(message, &message->way[i], &common, &own, &all);
+	}
+	*decision = all.refused > 0 && all.other.policy.action <= ACTION_TAG ? all.refusing : all.other;
+	if (all.refused == 0)
+		return;
+	if (all.is_refused_whole || (all.refused == all.recipients && !message->is_incomplete))
+		*decision = all.refusing;
+	else if (decision->policy.action == ACTION_TEMPFAIL)
+		decision->policy.action = ACTION_TAG;
+}
+
+static void tag_legs(const struct leg *leg, size_t count, struct table *table, enum conf_tag tag,
+	void (*fn)(void *arg, const struct hop_view *hop, enum hop_role role), void *arg)
+{
 	struct hop_view hop;
 
-	*decision = (struct decision){.action = ACTION_ACCEPT};
-	for (size_t i = 0; i < message->common.count; i++)
-		if (table_look(table, message->common.leg[i].name, clock_now_ms(), &hop))
-			(void)consider(message, &message->common.leg[i], &hop, decision);
-	if (decision->action != ACTION_TEMPFAIL)
-		end_own(message, table, decision);
+	for (size_t i = 0; i < count; i++)
+		if (table_look(table, leg[i].name, clock_now_ms(), &hop) &&
+			verdict_wants_tag(hop.state, tag))
+			fn(arg, &hop, leg[i].role);
 }
 
 void message_each_tag(struct message *message, struct table *table, const struct decision *decision,
 	void (*fn)(void *arg, const struct hop_view *hop, enum hop_role role), void *arg)
 {
 	enum conf_tag tag = site_conf(message->site)->tag;
-	struct hop_view hop;
 
-	if (decision->action != ACTION_TAG && tag != TAG_ALWAYS)
+	if (decision->policy.action < ACTION_TAG && tag != TAG_ALWAYS)
 		return;
-	for (size_t i = 0; i < message->common.count + message->own_count; i++) {
-		const struct leg *leg = i < message->common.count
-						? &message->common.leg[i]
-						: &message->own[i - message->common.count].leg;
-
-		if (table_look(table, leg->name, clock_now_ms(), &hop) &&
-			verdict_wants_tag(hop.state, tag))
-			fn(arg, &hop, leg->role);
-	}
+	tag_legs(message->common.leg, message->common.count, table, tag, fn, arg);
+	for (size_t i = 0; i < message->way_count; i++)
+		tag_legs(message->way[i].leg, message->way[i].count, table, tag, fn, arg);
 }
 
 void message_set_queue_id(struct message *message, const char *queue_id)
@@ -326,11 +422,6 @@ const struct conf *message_conf(const struct message *message)
 	return site_conf(message->site);
 }
 
-const struct policy *message_policy(const struct message *message)
-{
-	return message->policy;
-}
-
 const char *message_queue_id(const struct message *message)
 {
 	return *message->queue_id != '\0' ? message->queue_id : "NOQUEUE";
@@ -348,5 +439,5 @@ const char *message_sender(const struct message *message)
 
 const char *message_client(const struct message *message)
 {
-	return message->client;
+	return message->client_text;
 }

@@ -7,10 +7,10 @@
 #define FF_MESSAGE_H
 
 #include "health/table.h"
-#include "verdict/policy.h"
 #include "verdict/reply.h"
 #include "verdict/resolver.h"
 #include "verdict/route.h"
+#include "verdict/verdict.h"
 
 #include <stdbool.h>
 
@@ -31,14 +31,6 @@ struct facts {
 	const char *nexthop;	    /* {rcpt_host} */
 };
 
-/* What is to be done, about which hop. */
-struct decision {
-	enum conf_action action; /* ACTION_ACCEPT, ACTION_TAG or ACTION_TEMPFAIL */
-	struct leg leg;		 /* the first that the message meets of those that ask for it */
-	struct hop_view hop;	 /* valid unless the action is ACTION_ACCEPT and is_faulty is false */
-	bool is_faulty;		 /* that hop is not fine, whatever the action is */
-};
-
 /* message_new - NULL when out of memory or when no site is published yet */
 struct message *message_new(const struct facts *facts);
 void message_free(struct message *message);
@@ -49,9 +41,10 @@ void message_recipient(struct message *message, struct table *table, struct reso
 	const struct facts *facts, struct decision *decision);
 
 /* message_refused - a recipient was refused with this reply */
-void message_refused(struct message *message, const struct reply *reply);
+void message_refused(struct message *message, const struct decision *decision,
+	const struct reply *reply);
 
-/* message_refusal - the reply for the whole message when a recipient was refused and the policy is all
+/* message_refusal - the reply for the whole message when a recipient was refused and the policy was all
  * or nothing; NULL: go on */
 const struct reply *message_refusal(const struct message *message);
 
@@ -59,11 +52,11 @@ const struct reply *message_refusal(const struct message *message);
  * message_end - decide about the whole message, when all of it is here.
  *
  * A hop can break while the data comes in.  ACTION_TEMPFAIL when every accepted recipient would be
- * refused now, or one is and the policy is all or nothing.  Does not wait.
+ * refused now, or one is and the policy is all or nothing.  ACTION_HOLD when one of them asks for it.  Does not wait.
  */
 void message_end(struct message *message, struct table *table, struct decision *decision);
 
-/* message_each_tag - call fn for each hop that the message bears a header about */
+/* message_each_tag - call fn for each hop that the message bears a header about; what is held bears them, too */
 void message_each_tag(struct message *message, struct table *table, const struct decision *decision,
 	void (*fn)(void *arg, const struct hop_view *hop, enum hop_role role), void *arg);
 
@@ -77,7 +70,6 @@ unsigned message_next_forged(struct message *message);
 
 /* Plain accessors; strings are owned by the message. */
 const struct conf *message_conf(const struct message *message);
-const struct policy *message_policy(const struct message *message);
 const char *message_queue_id(const struct message *message); /* NOQUEUE when unknown yet */
 const char *message_host(const struct message *message);
 const char *message_sender(const struct message *message);

@@ -4,7 +4,8 @@
  * Postfix hands out every macro at every step once we ask for it (smfi_setsymlist), so RCPT and the end
  * of the message are all that is needed, and the headers when forged copies must go.  Over TCP the DATA
  * step stays: without it Postfix writes twice with no read between, and Nagle's algorithm meets delayed
- * acknowledgements at 40 ms a message.
+ * acknowledgements at 40 ms a message.  So it does where a before-queue filter takes the message, because Postfix then
+ * never tells the end of it.
  */
 #include "verdict/milter.h"
 
@@ -101,18 +102,19 @@ static bool set_reply(SMFICTX *ctx, const struct reply *reply)
 	return smfi_setreply(ctx, code, enhanced, text) == MI_SUCCESS;
 }
 
-/* log_action - one line about one recipient or hop; recipient and reply may be NULL */
+/* log_action - one line about one recipient or hop; recipient, reply and rule may be NULL */
 static void log_action(const struct message *message, const char *action, const char *recipient,
-	const struct hop_view *hop, enum hop_role role, const struct reply *reply)
+	const struct hop_view *hop, enum hop_role role, const struct reply *reply, const char *rule)
 {
 	char line[REPLY_LINE_BYTES];
 
-	log_info("%s: %s: %s%s%sfrom=<%s>, client=%s, hop=%s, role=%s, reason=%s%s%s%s",
+	log_info("%s: %s: %s%s%sfrom=<%s>, client=%s, hop=%s, role=%s, reason=%s%s%s%s%s%s%s",
 		message_queue_id(message), action, recipient != NULL ? "to=" : "",
 		recipient != NULL ? recipient : "", recipient != NULL ? ", " : "",
 		message_sender(message), message_client(message), hop->name, hop_role_name(role),
 		reason_token(hop->reason), reply != NULL ? ", reply=\"" : "",
-		reply != NULL ? reply_line(reply, line) : "", reply != NULL ? "\"" : "");
+		reply != NULL ? reply_line(reply, line) : "", reply != NULL ? "\"" : "",
+		rule != NULL ? ", rule=\"" : "", rule != NULL ? rule : "", rule != NULL ? "\"" : "");
 }
 
 /* refuse - tell the client why; accept when libmilter will not take the reply, because a refusal
@@ -123,7 +125,7 @@ static sfsistat refuse(SMFICTX *ctx, struct session *session, const struct decis
 	struct message *message = session->message;
 	struct reply reply;
 
-	reply_tempfail(&reply, &decision->hop, decision->leg.role, message_policy(message)->is_brief,
+	reply_tempfail(&reply, &decision->hop, decision->leg.role, decision->policy.is_brief,
 		clock_wall());
 	if (recipient != NULL && session->failures++ >= message_conf(message)->max_failures)
 		reply_close(&reply);
@@ -131,8 +133,9 @@ static sfsistat refuse(SMFICTX *ctx, struct session *session, const struct decis
 		log_errx("accept: libmilter refuses the reply \"%s\"", reply.text);
 		return SMFIS_CONTINUE;
 	}
-	log_action(message, "tempfail", recipient, &decision->hop, decision->leg.role, &reply);
-	message_refused(message, &reply);
+	log_action(message, "tempfail", recipient, &decision->hop, decision->leg.role, &reply,
+		decision->policy.rule);
+	message_refused(message, decision, &reply);
 	return SMFIS_TEMPFAIL;
 }
 
@@ -148,10 +151,11 @@ static sfsistat on_recipient(SMFICTX *ctx, char **argv)
 	if (!open_message(session, &facts))
 		return SMFIS_ACCEPT;
 	message_recipient(session->message, table, resolver, &facts, &decision);
-	if (decision.action == ACTION_TEMPFAIL)
+	if (decision.policy.action == ACTION_TEMPFAIL)
 		return refuse(ctx, session, &decision, argv[0]);
-	if (decision.action == ACTION_ACCEPT && decision.is_faulty)
-		log_action(session->message, "accept", argv[0], &decision.hop, decision.leg.role, NULL);
+	if (decision.policy.action == ACTION_ACCEPT && decision.is_faulty)
+		log_action(session->message, "accept", argv[0], &decision.hop, decision.leg.role, NULL,
+			decision.policy.rule);
 	return SMFIS_CONTINUE;
 }
 
@@ -179,7 +183,7 @@ static sfsistat on_data(SMFICTX *ctx)
 		message_conf(session->message)->tag == TAG_ALWAYS)
 		return SMFIS_CONTINUE;
 	message_end(session->message, table, &decision);
-	if (decision.action != ACTION_ACCEPT)
+	if (decision.policy.action != ACTION_ACCEPT)
 		return SMFIS_CONTINUE;
 	end_message(session);
 	return SMFIS_ACCEPT;
@@ -208,6 +212,7 @@ static void add_tag(void *arg, const struct hop_view *hop, enum hop_role role)
 	struct tagging *tagging = arg;
 	const struct conf *conf = message_conf(tagging->message);
 	const struct header_facts facts = {
+		.name = conf->header,
 		.host = message_host(tagging->message),
 		.queue_id = message_queue_id(tagging->message),
 		.role = role,
@@ -219,7 +224,7 @@ static void add_tag(void *arg, const struct hop_view *hop, enum hop_role role)
 		MI_SUCCESS)
 		log_errx("%s: cannot add the header %s", facts.queue_id, conf->header);
 	if (hop->state != STATE_UP)
-		log_action(tagging->message, "tag", NULL, hop, role, NULL);
+		log_action(tagging->message, "tag", NULL, hop, role, NULL, NULL);
 }
 
 static void strip_forged(SMFICTX *ctx, struct message *message)
@@ -231,6 +236,20 @@ static void strip_forged(SMFICTX *ctx, struct message *message)
 		index = message_next_forged(message))
 		if (smfi_chgheader(ctx, name, (int)index, NULL) != MI_SUCCESS)
 			log_errx("%s: cannot remove a forged %s", message_queue_id(message), name);
+}
+
+/* hold - Postfix accepts the message and keeps it in its hold queue */
+static void hold(SMFICTX *ctx, const struct message *message, const struct decision *decision)
+{
+	struct reply reply;
+
+	reply_tempfail(&reply, &decision->hop, decision->leg.role, false, clock_wall());
+	if (smfi_quarantine(ctx, reply.text) != MI_SUCCESS) {
+		log_errx("%s: accept: Postfix cannot hold it", message_queue_id(message));
+		return;
+	}
+	log_action(message, "hold", NULL, &decision->hop, decision->leg.role, NULL,
+		decision->policy.rule);
 }
 
 static sfsistat on_end(SMFICTX *ctx)
@@ -245,13 +264,15 @@ static sfsistat on_end(SMFICTX *ctx)
 	message_end(session->message, table, &decision);
 	if (refuse_all(ctx, session->message)) {
 		status = SMFIS_TEMPFAIL;
-	} else if (decision.action == ACTION_TEMPFAIL) {
+	} else if (decision.policy.action == ACTION_TEMPFAIL) {
 		status = refuse(ctx, session, &decision, NULL);
 	} else {
 		struct tagging tagging = {ctx, session->message};
 
 		strip_forged(ctx, session->message);
 		message_each_tag(session->message, table, &decision, add_tag, &tagging);
+		if (decision.policy.action == ACTION_HOLD)
+			hold(ctx, session->message, &decision);
 	}
 	end_message(session);
 	return status;
@@ -279,13 +300,13 @@ static sfsistat on_close(SMFICTX *ctx)
 }
 
 /* steps_not_needed - what Postfix may leave out for this connection */
-static unsigned long steps_not_needed(bool strips_forged)
+static unsigned long steps_not_needed(bool strips_forged, bool needs_data)
 {
 	unsigned long steps = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NOEOH |
 			      SMFIP_NOBODY | SMFIP_NOUNKNOWN;
 
 	if (strips_forged)
-		steps |= SMFIP_NR_HDR | (is_tcp ? 0 : SMFIP_NODATA);
+		steps |= SMFIP_NR_HDR | (needs_data ? 0 : SMFIP_NODATA);
 	else
 		steps |= SMFIP_NOHDRS;
 	return steps;
@@ -308,12 +329,14 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 	struct session *session = calloc(1, sizeof *session);
 	struct site *site = site_current();
 	bool strips_forged = site == NULL || site_conf(site)->strip_forged;
+	bool needs_data = is_tcp || (site != NULL && site_has_proxy_filter(site));
 
 	(void)unused2;
 	(void)unused3;
 	site_unref(site);
-	*actions = offered_actions & (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_SETSYMLIST);
-	*steps = offered_steps & steps_not_needed(strips_forged && session != NULL);
+	*actions = offered_actions &
+		   (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST);
+	*steps = offered_steps & steps_not_needed(strips_forged && session != NULL, needs_data);
 	*out2 = *out3 = 0;
 	if (session == NULL || smfi_setpriv(ctx, session) != MI_SUCCESS) {
 		log_errx("accept: no memory for a connection");
@@ -333,7 +356,7 @@ bool milter_open(const struct conf *conf, const char **error)
 	struct smfiDesc description = {
 		.xxfi_name = "failfast-milter",
 		.xxfi_version = SMFI_VERSION,
-		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_SETSYMLIST,
+		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST,
 		.xxfi_envrcpt = on_recipient,
 		.xxfi_header = on_header,
 		.xxfi_eom = on_end,

@@ -1,19 +1,35 @@
 /*
- * verdict - from the state of a hop to what is done with the mail
+ * verdict - from the hops on a recipient's way to what is done with it
  */
 #include "verdict/verdict.h"
 
-enum conf_action verdict_action(enum state state, bool is_possible, const struct policy *policy)
+void verdict_begin(struct decision *decision)
 {
-	switch (state) {
-	case STATE_DOWN:
-	case STATE_FORCED_DOWN:
-		return is_possible && policy->on_down > ACTION_TAG ? ACTION_TAG : policy->on_down;
-	case STATE_DEGRADED:
-		return ACTION_TAG;
-	default:
+	*decision = (struct decision){.policy.action = ACTION_ACCEPT};
+}
+
+enum conf_action verdict_add(struct decision *decision, const struct verdict_facts *facts,
+	const struct leg *leg, const struct hop_view *hop)
+{
+	bool is_faulty = hop->state == STATE_DOWN || hop->state == STATE_FORCED_DOWN ||
+			 hop->state == STATE_DEGRADED;
+	struct policy policy;
+
+	/* Most mail meets healthy hops. */
+	if (!is_faulty)
 		return ACTION_ACCEPT;
+	policy_decide(facts->rules,
+		&(struct policy_question){facts->client, leg->role, leg->is_possible, leg->name,
+			hop->state, hop->reason, facts->now - hop->since, facts->sender,
+			facts->recipient},
+		&policy);
+	if (policy.action > decision->policy.action || !decision->is_faulty) {
+		decision->policy = policy;
+		decision->leg = *leg;
+		decision->hop = *hop;
+		decision->is_faulty = true;
 	}
+	return policy.action;
 }
 
 bool verdict_wants_tag(enum state state, enum conf_tag tag)

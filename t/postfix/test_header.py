@@ -77,7 +77,11 @@ FORGED = ("Failfast-Status: mx.example.test; state=up; forged=1\n"
           "failfast-status: MX.EXAMPLE.TEST; state=down; forged=2\n"
           "Failfast-Status: relay.elsewhere.test; state=degraded; kept=1\n"
           "Failfast-Status:\n mx.example.test;\n state=down; forged=3\n"
-          "Failfast-Status: mx.example.test.elsewhere.test; kept=2\n")
+          "Failfast-Status: mx.example.test.elsewhere.test; kept=2\n"
+          "FAILFAST-STATUS: (a comment) mx.example.test; forged=4\n"
+          "Failfast-Status: \"mx.example.test\"; forged=5\n"
+          "Failfast-Status : mx.example.test; forged=6\n"
+          "Failfast-Status:\tmx.example.test.; forged=7\n")
 
 
 @pytest.mark.parametrize("state", ["up", "degraded"])

@@ -1,25 +1,32 @@
 /*
- * story - stories of one hop on invented time: results of probes and mail in, states and verdicts out
+ * story - stories of the hops of a route on invented time: results of probes and mail in, states and verdicts out
  *
  * A story is a text file of lines like these; "#" begins a comment:
  *
- *	hop remote smtp:[relay.example.net]:587 relayhost	(local or remote, name, role)
+ *	hop remote smtp:[relay.example.net]:587 relayhost	(local or remote, name, role; of several, mail
+ *								meets the first one first)
  *	rise 2
  *	fall 3
  *	interval 10s
- *	at 0s probe ok -> up
+ *	rule "patient" { client = "other" after = 5m }		(as in failfast-milter.conf, on one line)
+ *	at 0s probe ok -> up					(of several hops: at 0s probe relayhost ok -> up)
  *	at 10s probe connection-refused -> up		(add "hard" when it needs no second opinion)
  *	at 11s log deferred -> up				(Postfix's log says so)
  *	at 12s mail other -> tempfail "451 4.4.1 relayhost is temporarily unavailable: ..."
  *	at 13s mail local -> tag
+ *	at 14s mail authenticated mynetworks from a@b.example to c@d.example at 192.0.2.1 -> hold
+ *	at 14s all-or-nothing authenticated -> yes
+ *	at 14s rule-for other -> patient
  *	at 60s look -> unknown
  *
- * Everything after "->" is what must come out.  Clients of "mail" are local, reentry, authenticated,
- * mynetworks and other.  Times are since the start of the story, 1970-01-01T00:00:00Z.
+ * Everything after "->" is what must come out.  Clients of "mail", "all-or-nothing" and "rule-for" are local, reentry,
+ * authenticated, mynetworks and other; "mynetworks" behind the first word says that it is in mynetworks, too.
+ * "possibly" says that the mail may well take another way.  Where nothing is said, mail is from sender@from.example to
+ * rcpt@to.example.  Times are since the start of the story, 1970-01-01T00:00:00Z.
  */
+#include "base/cidr.h"
 #include "conf/duration.h"
 #include "health/machine.h"
-#include "verdict/policy.h"
 #include "verdict/reply.h"
 #include "verdict/verdict.h"
 
@@ -27,23 +34,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_BYTES = 512, WORDS = 8, START_MS = 1000 };
+enum { LINE_BYTES = 512, WORDS = 16, HOPS = 4, START_MS = 1000, CONF_BYTES = 8192 };
+
+struct story_hop {
+	bool is_local;
+	enum hop_role role;
+	struct hop_view view; /* name and since */
+	struct check check;
+};
 
 struct story {
 	const char *filename;
 	int line;
 	int expectations;
-	bool is_local;
-	enum hop_role role;
 	struct machine_policy policy;
 	int64_t interval_ms;
-	struct hop_view hop; /* name and since */
-	struct check check;
+	struct story_hop hop[HOPS];
+	size_t hop_count;
+	char rules[CONF_BYTES]; /* text */
+	struct conf *conf;	/* made of it when the first mail comes */
 };
 
 static const char *const clients[] = {"local", "reentry", "authenticated", "mynetworks", "other"};
 static const char *const actions[] = {
-	[ACTION_ACCEPT] = "accept", [ACTION_TAG] = "tag", [ACTION_TEMPFAIL] = "tempfail"};
+	[ACTION_ACCEPT] = "accept",
+	[ACTION_TAG] = "tag",
+	[ACTION_HOLD] = "hold",
+	[ACTION_TEMPFAIL] = "tempfail",
+};
 
 static _Noreturn void complain(const struct story *story, const char *what, const char *word)
 {
@@ -69,18 +87,30 @@ static void expect(struct story *story, const char *expected, const char *found)
 	exit(EXIT_FAILURE);
 }
 
-static enum state state_at(const struct story *story, int64_t now_ms)
+static enum state state_at(const struct story *story, const struct story_hop *hop, int64_t now_ms)
 {
-	return machine_is_stale(&story->check, story->interval_ms, 0, now_ms) ? STATE_UNKNOWN
-									     : story->check.state;
+	return machine_is_stale(&hop->check, story->interval_ms, 0, now_ms) ? STATE_UNKNOWN
+									    : hop->check.state;
+}
+
+/* take_hop - the one that a word names by its role, else the first */
+static struct story_hop *take_hop(struct story *story, char ***word)
+{
+	for (size_t i = 0; i < story->hop_count; i++)
+		if (**word != NULL && strcmp(hop_role_name(story->hop[i].role), **word) == 0) {
+			++*word;
+			return &story->hop[i];
+		}
+	return &story->hop[0];
 }
 
 /* probe - a result comes in */
 static void probe(struct story *story, int64_t now_ms, char **word, const char *expected)
 {
+	struct story_hop *hop = take_hop(story, &word);
 	struct machine_policy policy = story->policy;
 	struct outcome outcome = {REASON_NONE, SEVERITY_NONE, false};
-	enum state before = story->check.state;
+	enum state before = hop->check.state;
 
 	if (word[0] == NULL)
 		complain(story, "what does the probe say:", "");
@@ -91,80 +121,193 @@ static void probe(struct story *story, int64_t now_ms, char **word, const char *
 		outcome.severity = reason_severity(outcome.reason);
 		outcome.is_hard = word[1] != NULL && strcmp(word[1], "hard") == 0;
 	}
-	if (story->is_local)
+	if (hop->is_local)
 		policy.rise = 1;
-	(void)machine_apply(&story->check, &policy, &outcome, now_ms);
-	if (story->check.state != before)
-		story->hop.since = now_ms / 1000 - START_MS / 1000;
-	expect(story, expected, state_name(story->check.state));
+	(void)machine_apply(&hop->check, &policy, &outcome, now_ms);
+	if (hop->check.state != before)
+		hop->view.since = now_ms / 1000 - START_MS / 1000;
+	expect(story, expected, state_name(hop->check.state));
+}
+
+static void report(void *arg, const char *message)
+{
+	complain(arg, "a rule is wrong:", message);
+}
+
+static const struct rules *rules_of(struct story *story)
+{
+	if (story->conf == NULL) {
+		FILE *fp = fmemopen(story->rules, strlen(story->rules), "r");
+
+		story->conf = conf_parse(fp, "the story's rules", report, story);
+		(void)fclose(fp);
+	}
+	return story->conf->rules;
+}
+
+/* A recipient to decide about. */
+struct mail {
+	struct client client;
+	struct verdict_facts facts;
+	bool is_possible;
+};
+
+/* read_mail - "CLIENT [mynetworks] [from ADDRESS] [to ADDRESS] [at ADDRESS] [possibly]" */
+static void read_mail(struct story *story, int64_t now_ms, char **word, struct mail *mail)
+{
+	int class = word[0] != NULL ? index_of(word[0], clients, sizeof clients / sizeof *clients) : -1;
+
+	if (class < 0)
+		complain(story, "no such client:", word[0] != NULL ? word[0] : "");
+	*mail = (struct mail){
+		.client.class = (enum client_class)class,
+		.facts = {rules_of(story), &mail->client, "sender@from.example", "rcpt@to.example",
+			  now_ms / 1000 - START_MS / 1000},
+	};
+	for (word++; *word != NULL; word++) {
+		if (strcmp(*word, "mynetworks") == 0)
+			mail->client.is_in_mynetworks = true;
+		else if (strcmp(*word, "possibly") == 0)
+			mail->is_possible = true;
+		else if (strcmp(*word, "from") == 0 && word[1] != NULL)
+			mail->facts.sender = strcmp(*++word, "<>") == 0 ? "" : *word;
+		else if (strcmp(*word, "to") == 0 && word[1] != NULL)
+			mail->facts.recipient = *++word;
+		else if (strcmp(*word, "at") == 0 && word[1] != NULL)
+			mail->client.has_address = cidr_parse(*++word, &mail->client.address);
+		else
+			complain(story, "not understood of mail:", *word);
+	}
+}
+
+/* decide - by all hops on the way */
+static void decide(struct story *story, int64_t now_ms, char **word, struct decision *decision)
+{
+	struct mail mail;
+
+	read_mail(story, now_ms, word, &mail);
+	verdict_begin(decision);
+	for (size_t i = 0; i < story->hop_count; i++) {
+		struct story_hop *hop = &story->hop[i];
+		struct leg leg = {.role = hop->role, .is_possible = mail.is_possible};
+
+		(void)snprintf(leg.name, sizeof leg.name, "%s", hop->view.name);
+		hop->view.state = state_at(story, hop, now_ms);
+		hop->view.reason = hop->check.reason;
+		(void)verdict_add(decision, &mail.facts, &leg, &hop->view);
+	}
 }
 
 /* heard - a line of Postfix's log */
-static void heard(struct story *story, char **word, const char *expected)
+static void heard(struct story *story, int64_t now_ms, char **word, const char *expected)
 {
+	struct story_hop *hop = take_hop(story, &word);
+
+	(void)now_ms;
 	if (word[0] == NULL || strcmp(word[0], "deferred") != 0)
 		complain(story, "the log says \"deferred\", not", word[0] != NULL ? word[0] : "");
-	(void)machine_accuse(&story->check, &story->policy);
-	expect(story, expected, state_name(story->check.state));
+	(void)machine_accuse(&hop->check, &story->policy);
+	expect(story, expected, state_name(hop->check.state));
 }
 
 /* mail - a recipient is asked about */
 static void mail(struct story *story, int64_t now_ms, char **word, const char *expected)
 {
-	int client = word[0] != NULL ? index_of(word[0], clients, sizeof clients / sizeof *clients) : -1;
-	const struct policy *policy;
-	enum conf_action action;
 	char line[REPLY_LINE_BYTES], found[REPLY_LINE_BYTES + 32];
+	struct decision decision;
 	struct reply reply;
 
-	if (client < 0)
-		complain(story, "no such client:", word[0] != NULL ? word[0] : "");
-	policy = policy_default((enum client_class)client);
-	story->hop.state = state_at(story, now_ms);
-	story->hop.reason = story->check.reason;
-	action = verdict_action(story->hop.state, false, policy);
-	(void)snprintf(found, sizeof found, "%s", actions[action]);
-	if (action == ACTION_TEMPFAIL) {
-		reply_tempfail(&reply, &story->hop, story->role, policy->is_brief,
+	decide(story, now_ms, word, &decision);
+	(void)snprintf(found, sizeof found, "%s", actions[decision.policy.action]);
+	if (decision.policy.action == ACTION_TEMPFAIL) {
+		reply_tempfail(&reply, &decision.hop, decision.leg.role, decision.policy.is_brief,
 			now_ms / 1000 - START_MS / 1000);
 		(void)snprintf(found, sizeof found, "tempfail \"%s\"", reply_line(&reply, line));
 	}
 	expect(story, expected, found);
 }
 
-/* at - "at TIME probe|log|mail|look ... -> ..." */
+/* all_or_nothing - is the whole message refused with this recipient? */
+static void all_or_nothing(struct story *story, int64_t now_ms, char **word, const char *expected)
+{
+	struct decision decision;
+
+	decide(story, now_ms, word, &decision);
+	expect(story, expected,
+		decision.policy.action == ACTION_TEMPFAIL && decision.policy.all_or_nothing ? "yes" : "no");
+}
+
+/* rule_for - which rule says so? */
+static void rule_for(struct story *story, int64_t now_ms, char **word, const char *expected)
+{
+	struct decision decision;
+
+	decide(story, now_ms, word, &decision);
+	expect(story, expected, decision.policy.rule != NULL ? decision.policy.rule : "none");
+}
+
+static void look(struct story *story, int64_t now_ms, char **word, const char *expected)
+{
+	const struct story_hop *hop = take_hop(story, &word);
+
+	expect(story, expected, state_name(state_at(story, hop, now_ms)));
+}
+
+static const struct {
+	const char *name;
+	void (*happen)(struct story *story, int64_t now_ms, char **word, const char *expected);
+} events[] = {
+	{"probe", probe},
+	{"log", heard},
+	{"mail", mail},
+	{"all-or-nothing", all_or_nothing},
+	{"rule-for", rule_for},
+	{"look", look},
+};
+
+/* at - "at TIME EVENT ... -> ..." */
 static void at(struct story *story, char **word, const char *expected)
 {
 	int64_t now_ms;
 
 	if (word[0] == NULL || !duration_parse(word[0], &now_ms) || word[1] == NULL ||
-		expected == NULL)
-		complain(story, "a line reads \"at TIME WHAT ... -> EXPECTED\", not", "at");
+		expected == NULL || story->hop_count == 0)
+		complain(story, "a line reads \"at TIME WHAT ... -> EXPECTED\" behind a hop, not", "at");
 	now_ms += START_MS;
-	if (strcmp(word[1], "probe") == 0)
-		probe(story, now_ms, word + 2, expected);
-	else if (strcmp(word[1], "log") == 0)
-		heard(story, word + 2, expected);
-	else if (strcmp(word[1], "mail") == 0)
-		mail(story, now_ms, word + 2, expected);
-	else if (strcmp(word[1], "look") == 0)
-		expect(story, expected, state_name(state_at(story, now_ms)));
-	else
-		complain(story, "nothing happens by the name of", word[1]);
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+		if (strcmp(word[1], events[i].name) == 0) {
+			events[i].happen(story, now_ms, word + 2, expected);
+			return;
+		}
+	complain(story, "nothing happens by the name of", word[1]);
 }
 
 /* hop - "hop local|remote NAME ROLE" */
 static void hop(struct story *story, char **word)
 {
-	if (word[0] == NULL || word[1] == NULL || word[2] == NULL)
+	struct story_hop *hop = &story->hop[story->hop_count];
+
+	if (word[0] == NULL || word[1] == NULL || word[2] == NULL || story->hop_count == HOPS)
 		complain(story, "a hop is \"local|remote NAME ROLE\", not", "");
-	story->is_local = strcmp(word[0], "local") == 0;
-	(void)snprintf(story->hop.name, sizeof story->hop.name, "%s", word[1]);
+	story->hop_count++;
+	hop->check.state = STATE_UNKNOWN;
+	hop->is_local = strcmp(word[0], "local") == 0;
+	(void)snprintf(hop->view.name, sizeof hop->view.name, "%s", word[1]);
 	for (unsigned role = ROLE_PROXY_FILTER; role <= ROLE_TRANSPORT; role <<= 1)
 		if (strcmp(hop_role_name((enum hop_role)role), word[2]) == 0)
-			story->role = (enum hop_role)role;
-	if (story->role == 0)
+			hop->role = (enum hop_role)role;
+	if (hop->role == 0)
 		complain(story, "no such role:", word[2]);
+}
+
+/* rule - one more line of rules */
+static void rule(struct story *story, const char *line)
+{
+	size_t used = strlen(story->rules);
+
+	if (used + strlen(line) + 2 > sizeof story->rules || story->conf != NULL)
+		complain(story, "rules go before mail, and are not as many:", line);
+	(void)snprintf(story->rules + used, sizeof story->rules - used, "%s\n", line);
 }
 
 static void run_line(struct story *story, char *line)
@@ -172,6 +315,10 @@ static void run_line(struct story *story, char *line)
 	char *arrow = strstr(line, " -> "), *expected = NULL, *word[WORDS + 1] = {NULL}, *rest = NULL;
 	int count = 0;
 
+	if (strncmp(line, "rule ", strlen("rule ")) == 0) {
+		rule(story, line);
+		return;
+	}
 	if (arrow != NULL) {
 		*arrow = '\0';
 		expected = arrow + strlen(" -> ");
@@ -197,7 +344,8 @@ static void run_line(struct story *story, char *line)
 static int run_file(const char *filename)
 {
 	struct story story = {
-		.filename = filename, .policy = {2, 3}, .interval_ms = 10000, .check.state = STATE_UNKNOWN};
+		.filename = filename, .policy = {2, 3}, .interval_ms = 10000,
+		.rules = "user = \"\"\nlisten_group = \"\"\n"};
 	FILE *fp = fopen(filename, "re");
 	char line[LINE_BYTES];
 
@@ -211,6 +359,7 @@ static int run_file(const char *filename)
 		run_line(&story, line);
 	}
 	fclose(fp);
+	conf_unref(story.conf);
 	if (story.expectations == 0)
 		complain(&story, "the story expects nothing", "");
 	return story.expectations;

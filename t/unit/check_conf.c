@@ -331,6 +331,38 @@ END_TEST
 #define ADD_LOOP(test, array)                                                                      \
 	tcase_add_loop_test(tcase, test, 0, (int)(sizeof(array) / sizeof(array)[0]))
 
+START_TEST(a_rule_has_what_it_says_and_nothing_else)
+{
+	struct conf *conf = parse_good("rule \"submission\" {\n"
+				       " client = {\"authenticated\", \"192.0.2.0/24\", \"[2001:db8::]/32\"}\n"
+				       " client += \"local\"\n"
+				       " role = {\"content-filter\", \"proxy-filter\"}\n"
+				       " hop = {\"smtp-amavis:*\"} reason = {\"connection-*\", \"slow\",}\n"
+				       " sender = {\"*@example.com\"} recipient = \"postmaster@*\"\n"
+				       " action = hold detail = brief all_or_nothing = true after = 5s\n"
+				       " for_at_most = 4h\n}\nrule open { }\n");
+	const struct conf_rule *rule = conf->rule;
+
+	ck_assert_uint_eq(conf->rule_count, 2);
+	ck_assert_str_eq(rule->name, "submission");
+	ck_assert_int_eq(rule->line, 1);
+	ck_assert_uint_eq(rule->client.count, 4);
+	ck_assert_str_eq(rule->client.item[3], "local");
+	ck_assert_uint_eq(rule->role.count + rule->hop.count + rule->reason.count, 5);
+	ck_assert_str_eq(rule->sender.item[0], "*@example.com");
+	ck_assert_str_eq(rule->recipient.item[0], "postmaster@*");
+	ck_assert_int_eq(rule->action, ACTION_HOLD);
+	ck_assert(rule->is_brief == 1 && rule->all_or_nothing == 1);
+	ck_assert_int_eq(rule->after_ms, 5000);
+	ck_assert_int_eq(rule->for_at_most_ms, 4 * 3600 * 1000);
+	rule++;
+	ck_assert(rule->action == -1 && rule->is_brief == -1 && rule->all_or_nothing == -1);
+	ck_assert(rule->after_ms == 0 && rule->for_at_most_ms == -1);
+	ck_assert_uint_eq(rule->client.count + rule->hop.count + rule->recipient.count, 0);
+	conf_unref(conf);
+}
+END_TEST
+
 static void add_values(TCase *tcase)
 {
 	ADD(an_empty_file_gives_the_defaults);
@@ -353,6 +385,7 @@ static void add_hops(TCase *tcase)
 	ADD(hop_sections_keep_their_order_lines_and_gaps);
 	ADD(a_hop_without_sections_has_the_global_settings);
 	ADD(later_hop_sections_are_laid_over_earlier_ones);
+	ADD(a_rule_has_what_it_says_and_nothing_else);
 	ADD_LOOP(only_star_and_question_mark_make_a_pattern, titles);
 }
 

@@ -74,8 +74,10 @@ static void fail_report(void *arg, const char *message)
 static struct site *make_site_of(const char *conf_text, size_t instances, const char *parameters,
 	const char *services, const char *overrides)
 {
-	struct postconf postconf = {xstrdup("/etc/postfix"), xstrdup(parameters), xstrdup(services),
-		xstrdup(overrides), NULL, NULL, NULL, NULL, 0};
+	struct postconf postconf = {.directory = xstrdup("/etc/postfix"),
+		.main = xstrdup(parameters),
+		.services = xstrdup(services),
+		.parameters = xstrdup(overrides)};
 	FILE *fp = fmemopen((char *)conf_text, strlen(conf_text), "r");
 	struct conf *conf = conf_parse(fp, "test.conf", fail_report, NULL);
 	struct site *made = site_new(conf, &postconf, instances);
@@ -270,16 +272,58 @@ START_TEST(mynetworks_are_addresses_networks_and_exceptions)
 	struct origin origin;
 
 	site_origin(site, "192.0.2.1", "25", NULL, &origin);
-	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.1.2.3"));
-	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8"));
-	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.7"));
-	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "2001:db8::5"));
-	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "198.51.100.1"));
-	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "unknown"));
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.1.2.3", "unknown"));
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8", "unknown"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.7", "unknown"));
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "2001:db8::5", "unknown"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "198.51.100.1", "unknown"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "unknown", "unknown"));
 	/* A listener may have networks of its own. */
 	site_origin(site, "127.0.0.1", "10025", NULL, &origin);
-	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.0.0.1"));
-	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8"));
+	ck_assert(instance_in_mynetworks(origin.instance, origin.listener, "127.0.0.1", "unknown"));
+	ck_assert(!instance_in_mynetworks(origin.instance, origin.listener, "192.0.2.8", "unknown"));
+}
+END_TEST
+
+START_TEST(files_tables_and_names_in_mynetworks_count_in_their_order)
+{
+	struct postconf postconf = {.directory = xstrdup("/etc/postfix"),
+		.main = xstrdup("mynetworks = !/f, hash:/t 192.0.2.0/24 cidr:/unknown example.com, .example.net "
+				"!cidr:/c [::1]/128\n"),
+		.services = xstrdup(""),
+		.parameters = xstrdup(""),
+		.networks = xstrdup("=/f\n+192.0.2.1\n-192.0.2.2\n=/ff\n+192.0.2.9\n=hash:/t\n"
+				    "+198.51.100.7\n+mx.example.org\n=cidr:/c\n+203.0.113.0/24\n")};
+	struct instance *instance = instance_new(&postconf);
+	static const struct {
+		const char *address, *name;
+		bool is_in;
+	} clients[] = {
+		{"192.0.2.1", "unknown", false}, /* excluded by the file */
+		{"192.0.2.2", "unknown", true},	 /* excluded from what is excluded */
+		{"192.0.2.9", "unknown", true},
+		{"198.51.100.7", "unknown", true},
+		{"198.51.100.8", "unknown", false},
+		{"198.51.100.8", "MX.example.org", true},
+		{"198.51.100.8", "a.mx.example.org", true},
+		{"198.51.100.8", "xmx.example.org", false},
+		{"198.51.100.8", "example.com", true},
+		{"198.51.100.8", "a.example.com", true},
+		{"198.51.100.8", "aexample.com", false},
+		{"198.51.100.8", "example.net", false},
+		{"198.51.100.8", "a.example.net", true},
+		{"203.0.113.5", "unknown", false},
+		{"::1", "unknown", true},
+		{"unknown", "example.com", true},
+		{"unknown", "unknown", false},
+	};
+
+	for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
+		ck_assert_msg(instance_in_mynetworks(instance, NULL, clients[i].address, clients[i].name) ==
+				      clients[i].is_in,
+			"%s %s", clients[i].address, clients[i].name);
+	instance_free(instance);
+	postconf_free(&postconf);
 }
 END_TEST
 
@@ -453,8 +497,13 @@ END_TEST
 
 START_TEST(postconf_survives_packing_and_damage_is_noticed)
 {
-	struct postconf in = {xstrdup("/a"), xstrdup("m = 1\n"), xstrdup(""), xstrdup("p"), xstrdup("smtp\t\n"),
-		xstrdup("=texthash:/x\na\tmay\n"), NULL, NULL, 0};
+	struct postconf in = {.directory = xstrdup("/a"),
+		.main = xstrdup("m = 1\n"),
+		.services = xstrdup(""),
+		.parameters = xstrdup("p"),
+		.hops = xstrdup("smtp\t\n"),
+		.policies = xstrdup("=texthash:/x\na\tmay\n"),
+		.networks = xstrdup("=/f\n+192.0.2.0/24\n")};
 	struct postconf out;
 	size_t bytes;
 	char *block = postconf_pack(&in, &bytes);
@@ -464,6 +513,7 @@ START_TEST(postconf_survives_packing_and_damage_is_noticed)
 	ck_assert_str_eq(out.main, "m = 1\n");
 	ck_assert_str_eq(out.parameters, "p");
 	ck_assert_str_eq(out.hops, "smtp\t\n");
+	ck_assert_str_eq(out.networks, "=/f\n+192.0.2.0/24\n");
 	ck_assert_ptr_null(out.error);
 	postconf_free(&out);
 	for (size_t cut = 0; cut < bytes; cut++)
@@ -487,6 +537,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, pickup_may_be_a_fifo_with_options_of_its_own);
 	tcase_add_test(tcase, without_postfix_the_filter_of_our_own_configuration_holds);
 	tcase_add_test(tcase, mynetworks_are_addresses_networks_and_exceptions);
+	tcase_add_test(tcase, files_tables_and_names_in_mynetworks_count_in_their_order);
 	tcase_add_loop_test(tcase, a_recipient_s_hop_is_named_as_postfix_spells_it, 0,
 		(int)(sizeof routes / sizeof *routes));
 	tcase_add_test(tcase, plans_say_what_the_transport_itself_would_do);

@@ -58,6 +58,11 @@ class Smtp:
         self.transcript += [f"C: {command}" for command in commands]
         self._sock.sendall("".join(command + "\r\n" for command in commands).encode())
 
+    def send_raw(self, data):
+        """Send bytes as they are."""
+        self.transcript.append(f"C: {data!r}")
+        self._sock.sendall(data)
+
     def command(self, text):
         """Send one command and read its reply."""
         self.send(text)
