@@ -46,6 +46,6 @@ void sched_apply(struct sched *sched, struct site *site);
  * one (machine_accuse()).  A success puts the next probe off if is_sure; of a hop that is down it makes the next probe
  * immediate.  See hearsay.h for how soon and how late.
  */
-void sched_evidence(struct sched *sched, const char *hop, enum statement statement, bool is_sure);
+void sched_evidence(struct sched *sched, const char *name, enum statement statement, bool is_sure);
 
 #endif
