@@ -48,11 +48,19 @@ def pytest_unconfigure():
         _state["world"].leave()
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    """--longest N: leave out tests that take longer than so many seconds."""
+    parser.addoption("--longest", type=int, default=None)
+
+
+def pytest_collection_modifyitems(config, items):
     """Long tests start first, so that no worker ends long after the others."""
     def seconds(item):
         marker = item.get_closest_marker("seconds")
         return marker.args[0] if marker else 3
+    longest = config.getoption("longest")
+    if longest is not None:
+        items[:] = [item for item in items if seconds(item) <= longest]
     items.sort(key=lambda item: -seconds(item))
 
 
