@@ -224,7 +224,8 @@ def test_a_log_that_cannot_be_read_is_told_once_and_followed_when_it_can(site):
     assert len(scene.milter.log.find(OFF)) == 1
     os.chmod(scene.postfix.log.path, 0o644)
     scene.wait_following()
-    scene.milter.wait_state(scene.hop, "down", "connection-refused", SEEN)
+    scene.postfix.wait_delivery(lambda: scene.milter.hop(scene.hop)["state"] == "down", 12,
+                                "the next deferral is read")
 
 
 @pytest.mark.seconds(6)
