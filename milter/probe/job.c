@@ -54,14 +54,6 @@ struct job {
 	struct job *prev, *next;        /* in the queue of those that wait for a place */
 };
 
-/* with_jitter - spread by up to jitter_percent either way, so that probes do not march in step */
-static int64_t with_jitter(int64_t delay_ms, unsigned jitter_percent)
-{
-	int64_t range_ms = delay_ms * jitter_percent / 100;
-
-	return range_ms > 0 ? delay_ms - range_ms + random() % (2 * range_ms + 1) : delay_ms;
-}
-
 /* next_delay - what the state of the hop asks for */
 static int64_t next_delay(const struct job *job, int64_t interval_ms)
 {
@@ -78,7 +70,9 @@ static int64_t next_delay(const struct job *job, int64_t interval_ms)
 
 int64_t job_jitter(int64_t delay_ms, unsigned percent)
 {
-	return with_jitter(delay_ms, percent);
+	int64_t range_ms = delay_ms * percent / 100;
+
+	return range_ms > 0 ? delay_ms - range_ms + random() % (2 * range_ms + 1) : delay_ms;
 }
 
 static void job_arm(struct job *job, int64_t delay_ms)
@@ -105,7 +99,7 @@ static void job_sleep(struct job *job)
 	conf_hop_settings(site_conf(job->sched->site), hop_full_name(job->hop), &hop);
 	delay_ms = next_delay(job, hop.interval_ms);
 	table_set_pause(job->sched->table, job->hop, delay_ms > hop.interval_ms ? delay_ms : 0);
-	job_arm(job, with_jitter(delay_ms, sched_settings(job->sched)->jitter_percent));
+	job_arm(job, job_jitter(delay_ms, sched_settings(job->sched)->jitter_percent));
 }
 
 /* tell_change - about a hop that is shown; false when there is none */
@@ -249,55 +243,6 @@ static void on_transport(void *arg, const struct probe_result *result)
 	jobs_fill_places(sched);
 }
 
-/* fill_route - where the servers are to be found */
-static void fill_route(
-	const struct sched *sched, const struct plan *plan, struct probe_request *request)
-{
-	request->site = sched->site;
-	request->instance = plan->instance;
-	(void)snprintf(request->others, sizeof request->others, "%s", plan->others);
-	request->fallbacks = plan->fallbacks;
-	request->default_port = plan->default_port;
-	request->uses_mx = plan->uses_mx;
-	request->lookup = plan->lookup;
-	request->first_family = plan->first_family;
-	request->is_balanced = plan->is_balanced;
-	request->ignores_mx_error = plan->ignores_mx_error;
-	request->own_name = plan->own_name;
-	request->passes_loops = plan->passes_loops;
-}
-
-static void fill_request(const struct sched *sched, const char *name, const struct plan *plan,
-	struct probe_request *request)
-{
-	memset(request, 0, sizeof *request);
-	(void)snprintf(request->name, sizeof request->name, "%s", name);
-	(void)snprintf(request->helo, sizeof request->helo, "%s", plan->helo);
-	request->target = plan->target;
-	(void)snprintf(request->private_directory, sizeof request->private_directory, "%s",
-		plan->private_directory);
-	request->depth = plan->shallow_depth;
-	request->tls = plan->tls;
-	request->expiry_warning_ms = site_conf(sched->site)->tls_expiry_warning_ms;
-	request->connect_timeout_ms = sched_settings(sched)->connect_timeout_ms;
-	request->reply_timeout_ms = sched_settings(sched)->reply_timeout_ms;
-	request->slow_ms = site_conf(sched->site)->slow_ms;
-	request->address_limit = plan->address_limit;
-	request->use_ipv4 = plan->use_ipv4;
-	request->use_ipv6 = plan->use_ipv6;
-	request->has_bind4 = plan->has_bind4;
-	request->has_bind6 = plan->has_bind6;
-	request->bind4 = plan->bind4;
-	request->bind6 = plan->bind6;
-	fill_route(sched, plan, request);
-}
-
-void job_request(const struct sched *sched, const char *name, const struct plan *plan,
-	struct probe_request *request)
-{
-	fill_request(sched, name, plan, request);
-}
-
 /* may_have_parts - more servers than one, as far as the nexthop tells */
 static bool may_have_parts(const struct plan *plan)
 {
@@ -312,7 +257,7 @@ static void job_probe(struct job *job, const struct plan *plan)
 	struct probe_request request;
 	int64_t now_ms = clock_now_ms();
 
-	fill_request(sched, hop_full_name(job->hop), plan, &request);
+	job_request(sched, hop_full_name(job->hop), plan, &request);
 	if (job->parts == NULL && may_have_parts(plan))
 		job->parts = parts_new();
 	request.parts = job->parts;
@@ -545,8 +490,10 @@ int64_t job_limit_ms(const struct job *job)
 	if (job->transport != NULL)
 		return 2 * (int64_t)SILENCE_MS;
 	site_plan(job->sched->site, hop_full_name(job->hop), &plan);
-	fill_request(job->sched, hop_full_name(job->hop), &plan, &request);
-	return plan.kind == PLAN_SERVER ? prober_limit_ms(&request) : 0;
+	if (plan.kind != PLAN_SERVER)
+		return 0; /* nothing is asked, and the plan has no more to say */
+	job_request(job->sched, hop_full_name(job->hop), &plan, &request);
+	return prober_limit_ms(&request);
 }
 
 void job_rearm(struct job *job)

@@ -1,7 +1,7 @@
 /*
  * prober_private - what the files of the prober share
  *
- * prober.c goes from address to address, nexthops.c from nexthop to nexthop, attempts.c makes one result of what they
+ * prober.c goes from address to address, prober_resolve.c finds them, nexthops.c from nexthop to nexthop, attempts.c makes one result of what they
  * say, credentials.c finds user name and password for each.
  */
 #ifndef FF_PROBER_PRIVATE_H
@@ -87,6 +87,22 @@ void credentials_wipe(struct probe *probe);
 
 /* credentials_for_dialogue - NULL: do not authenticate */
 const struct smtp_auth_request *credentials_for_dialogue(struct probe *probe);
+
+/* prober_begin_nexthop - find the addresses of the one at hand, and try them; prober_next_nexthop - it does not work */
+void prober_begin_nexthop(struct probe *probe);
+void prober_next_nexthop(struct probe *probe);
+
+/* prober_try_address - the one at hand */
+void prober_try_address(struct probe *probe);
+
+/* prober_end - report where no connection has to be closed any more; prober_release - it was reported.  The probe is
+ * gone then. */
+void prober_end(struct probe *probe);
+void prober_release(struct probe *probe);
+
+/* prober_needs_lookup - it has a name; prober_looks_for_itself - smtp(8) would, at this port alone */
+bool prober_needs_lookup(const struct hop_target *target);
+bool prober_looks_for_itself(const struct probe *probe);
 
 /* prober_connect - to the address at hand */
 void prober_connect(struct probe *probe);
