@@ -47,6 +47,7 @@ static struct {
 	struct event_base *base;
 	struct table *table;
 	struct sched *sched;
+	struct notify *notify;
 	struct evidence *evidence;
 	struct control *control;
 	struct resolver *resolver;
@@ -204,8 +205,9 @@ static void *event_thread(void *arg)
 /* build_events - the parts of the event thread, in the order in which they need each other */
 static void build_events(const struct sources *sources, int control_fd)
 {
+	engine.notify = notify_new();
 	engine.opener = requests_new(engine.channel_fd);
-	engine.sched = sched_new(engine.base, engine.table, engine.opener, notify_change, NULL);
+	engine.sched = sched_new(engine.base, engine.table, engine.opener, notify_change, engine.notify);
 	engine.keyring = secrets_new(engine.channel_fd);
 	if (engine.opener == NULL || engine.sched == NULL || engine.keyring == NULL)
 		give_up(EX_OSERR, "cannot start to probe");
@@ -213,7 +215,9 @@ static void build_events(const struct sources *sources, int control_fd)
 	engine.evidence = evidence_new(
 		engine.base, engine.table, engine.sched, logs_opener(engine.channel_fd));
 	engine.resolver = resolver_new(engine.base, engine.opener);
-	engine.control = control_new(engine.base, control_fd, engine.table, engine.opener, engine.sched);
+	const struct control_parts parts = {engine.table, engine.opener, engine.sched};
+
+	engine.control = control_new(engine.base, control_fd, &parts);
 	engine.channel_event =
 		event_new(engine.base, engine.channel_fd, EV_READ | EV_PERSIST, on_channel, NULL);
 	engine.drain_event = evtimer_new(engine.base, on_drain, NULL);

@@ -23,9 +23,7 @@ struct control {
 	struct event_base *base;
 	struct evconnlistener *listener;
 	struct event *resume;
-	struct table *table;
-	const struct opener *opener;
-	struct sched *sched;
+	struct control_parts parts;
 	unsigned clients;
 };
 
@@ -89,7 +87,7 @@ static const char *text_of(const json_t *request, const char *key)
 
 static void run_status(struct client *client, const json_t *request)
 {
-	answer(client, status_document(client->control->table, text_of(request, "pattern")));
+	answer(client, status_document(client->control->parts.table, text_of(request, "pattern")));
 }
 
 static void on_explained(void *arg, json_t *document)
@@ -114,7 +112,7 @@ static void run_explain(struct client *client, const json_t *request)
 		answer(client, complaint("explain needs a sender and a recipient"));
 		return;
 	}
-	client->explain = explain_start(control->base, control->opener, control->table, &question,
+	client->explain = explain_start(control->base, control->parts.opener, control->parts.table, &question,
 		on_explained, client);
 	if (client->explain == NULL)
 		answer(client, complaint("out of memory"));
@@ -143,10 +141,10 @@ static void run_probe(struct client *client, const json_t *request)
 	}
 	/* A slow server may take longer than a client may keep us waiting. */
 	bufferevent_set_timeouts(client->connection, NULL, &write_timeout);
-	client->probing = probing_start(client->control->sched, client->control->table, hop,
+	client->probing = probing_start(client->control->parts.sched, client->control->parts.table, hop,
 		on_probing, client);
 	if (client->probing == NULL)
-		answer(client, probing_refusal(client->control->table, hop));
+		answer(client, probing_refusal(client->control->parts.table, hop));
 }
 
 static const struct command commands[] = {
@@ -264,17 +262,15 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 	evtimer_add(control->resume, &pause);
 }
 
-struct control *control_new(struct event_base *base, int listen_fd, struct table *table,
-	const struct opener *opener, struct sched *sched)
+struct control *control_new(
+	struct event_base *base, int listen_fd, const struct control_parts *parts)
 {
 	struct control *control = calloc(1, sizeof *control);
 
 	if (control == NULL)
 		return NULL;
 	control->base = base;
-	control->table = table;
-	control->opener = opener;
-	control->sched = sched;
+	control->parts = *parts;
 	control->resume = evtimer_new(base, on_resume, control);
 	control->listener = evconnlistener_new(base, on_accept, control,
 		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd);

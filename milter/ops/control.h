@@ -18,8 +18,15 @@ enum { CONTROL_REQUEST_BYTES = 65536, CONTROL_CLIENTS = 64, CONTROL_TIMEOUT_S = 
 
 struct control;
 
+/* What commands ask and change; all of it must outlive the control. */
+struct control_parts {
+	struct table *table;
+	const struct opener *opener;
+	struct sched *sched;
+};
+
 /* control_new - serve on a listening socket, which it owns from now on; NULL: no memory */
-struct control *control_new(struct event_base *base, int listen_fd, struct table *table,
-	const struct opener *opener, struct sched *sched);
+struct control *control_new(
+	struct event_base *base, int listen_fd, const struct control_parts *parts);
 
 #endif

@@ -1,10 +1,33 @@
 /*
- * notify - a hop changed its state: tell the log
+ * notify - a hop changed its state: tell the log, and who else wants to know
  */
 #include "ops/notify.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/xmem.h"
+
+struct listener {
+	notify_fn *fn;
+	void *arg;
+};
+
+struct notify {
+	struct listener *listeners;
+	size_t count;
+};
+
+struct notify *notify_new(void)
+{
+	return xcalloc(1, sizeof(struct notify));
+}
+
+void notify_add(struct notify *notify, notify_fn *fn, void *arg)
+{
+	notify->listeners = xrealloc(
+		notify->listeners, (notify->count + 1) * sizeof *notify->listeners);
+	notify->listeners[notify->count++] = (struct listener){fn, arg};
+}
 
 /* cause - what stands behind the colon: a reason, or that there is none */
 static const char *cause(const struct hop_view *view)
@@ -12,11 +35,10 @@ static const char *cause(const struct hop_view *view)
 	return view->reason != REASON_NONE ? reason_token(view->reason) : "ok";
 }
 
-void notify_change(void *arg, const struct hop_view *view, const struct hop_change *change)
+static void tell_log(const struct hop_view *view, const struct hop_change *change)
 {
 	const char *detail = view->reason != REASON_NONE ? view->detail : "";
 
-	(void)arg;
 	if (change->is_new_state)
 		log_info("hop %s: %s -> %s: %s%s%s%s", view->name, state_name(change->from),
 			state_name(change->to), cause(view), *detail != '\0' ? " (" : "", detail,
@@ -24,6 +46,15 @@ void notify_change(void *arg, const struct hop_view *view, const struct hop_chan
 	else
 		log_debug("hop %s: still %s, now: %s (%s)", view->name, state_name(change->to),
 			cause(view), detail);
+}
+
+void notify_change(void *arg, const struct hop_view *view, const struct hop_change *change)
+{
+	struct notify *notify = arg;
+
+	tell_log(view, change);
+	for (size_t i = 0; i < notify->count; i++)
+		notify->listeners[i].fn(notify->listeners[i].arg, view, change);
 }
 
 static void dump_hop(void *arg, struct hop *hop)
