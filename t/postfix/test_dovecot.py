@@ -96,8 +96,8 @@ def test_dovecot_lmtp_socket_missing_is_down_at_once_and_back_with_the_next_mess
     assert scene.postfix.queue() == []
 
     dovecot.start()
-    assert scene.send().accepted
-    wait_until(lambda: dovecot.mails() == 2, 10, "the message in the mailbox")
+    scene.must_recover(1)
+    wait_until(lambda: dovecot.mails() == 5, 10, "the messages in the mailbox")
 
 
 @pytest.mark.seconds(8)
