@@ -181,8 +181,10 @@ static void record_result(struct job *job, const struct probe_result *result)
 
 	memcpy(findings.has, result->has, sizeof findings.has);
 	memcpy(findings.outcome, result->outcome, sizeof findings.outcome);
-	if (job->transport == NULL)
-		deep_take(&job->deep, result, &findings);
+	if (result->is_deep[DEPTH_KIND_TLS]) {
+		findings.has_tls = true;
+		findings.tls_not_after = result->tls_not_after;
+	}
 	soften(job, &findings);
 	record(job, &findings);
 	hearsay_result(&job->hearsay, hop_failing_since_ms(job->hop) != 0, hop_is_settled(job->hop),
@@ -266,7 +268,8 @@ static void job_probe(struct job *job, const struct plan *plan)
 	request.trace = &job->inquiries.trace;
 	if (job->is_operator)
 		deep_forget(&job->deep);
-	deep_ask(&job->deep, plan, now_ms, &request);
+	job->deep.down_interval_ms = sched_settings(sched)->down_interval_ms;
+	request.deep = &job->deep;
 	job->limit_ms = prober_limit_ms(&request);
 	job->probe = prober_start(sched->prober, &request, on_done, on_released, job);
 	if (job->probe == NULL) {
@@ -336,7 +339,7 @@ void job_free(struct job *job)
 	if (job->transport != NULL)
 		job->sched->transports--;
 	transport_check_free(job->transport);
-	deep_free(&job->deep);
+	deep_forget(&job->deep);
 	parts_free(job->parts);
 	event_free(job->timer);
 	free(job);
