@@ -217,8 +217,9 @@ static bool make_request(const struct host *host, struct probe_request *request)
 	/* The host itself is meant, and mail would not go another way. */
 	request->target.lookup_mx = false;
 	request->fallbacks = NULL;
-	if (request->depth > DEPTH_HELLO)
-		request->depth = DEPTH_HELLO;
+	request->depth = request->shallow_depth;
+	request->auth.is_wanted = false;
+	request->recipient[0] = '\0';
 	return true;
 }
 
