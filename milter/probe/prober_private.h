@@ -56,9 +56,7 @@ struct probe {
 	const char *rest;  /* of the list that it is from */
 	bool is_fallback;  /* that is smtp_fallback_relay */
 	bool is_final;	   /* smtp(8) would go to no nexthop behind it */
-	struct net_address address[DNS_ADDRESSES];
-	bool is_best[DNS_ADDRESSES];
-	size_t count, at; /* at: the one being tried */
+	size_t count, at; /* of address[], at: the one being tried */
 	char peer[NET_ADDRESS_TEXT_BYTES];
 	/* One server more, after the result. */
 	bool is_extra;
@@ -74,6 +72,10 @@ struct probe {
 	probe_done_fn *done;
 	probe_released_fn *released;
 	void *arg;
+
+	/* Most hops have one, and the rest is a lot of memory: prober_start() does not clear it. */
+	bool is_best[DNS_ADDRESSES];
+	struct net_address address[DNS_ADDRESSES];
 };
 
 /* credentials_start - choose the salt */
