@@ -1,13 +1,14 @@
 /*
  * bench_probes - what probes cost: processor time and memory of the probing process alone
  *
- *	bench_probes [-n HOPS] [-p PROBES] [-r ROUNDS] [-s SECONDS]
+ *	bench_probes [-n HOPS] [-p PROBES] [-r ROUNDS] [-s ROUNDS]
  *
  * The peer is another process, a server that answers at once (smtp_peer.c).  First the prober by itself, ten probes in
  * flight, in turns with two programs that say the same words: a bare libevent loop (smtp_floor.c), which is as little as
- * a probe can cost, and blocking system calls.  Then the scheduler with so many learned hops at 10 s and at 5 s, for so
- * many seconds a round after each was probed once.  Numbers depend on the machine and on what else it does: nothing
- * here passes or fails, the goal is printed beside what was measured.
+ * a probe can cost, and blocking system calls; -r rounds of -p probes.  Then the scheduler with -n learned hops at 10 s
+ * and at 5 s, each once before it is measured, for -s intervals; at the same time the bare loop talks to as many servers
+ * at the same pace in another process.  Numbers depend on the machine and on what else it does: nothing here passes or
+ * fails, the goal is printed beside what was measured.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,7 +24,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,7 +37,7 @@ enum { GOAL_PROBE_US = 60, GOAL_SHARE_PERCENT = 19, GOAL_RSS_MIB = 32 };
 
 static struct event_base *base;
 static uint16_t port;
-static unsigned hops = 10000, probes = 4000, rounds = 7, seconds = 4;
+static unsigned hops = 10000, probes = 1000, rounds = 31, intervals = 5;
 
 static _Noreturn void give_up(const char *what)
 {
@@ -293,37 +297,72 @@ static void learn_all(struct table *table)
 		run_for(100);
 }
 
+/* share_for - percent of a core that this process takes for so long */
+static double share_for(int64_t ms)
+{
+	int64_t before_us = cpu_us(), start_us = clock_now_us();
+
+	run_for(ms);
+	return 100.0 * (double)(cpu_us() - before_us) / (double)(clock_now_us() - start_us);
+}
+
+/* start_floor - in another process; its rounds come to share, which both have */
+static pid_t start_floor(unsigned interval_s, struct rounds *share)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		give_up("fork");
+	if (pid > 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	base = event_base_new(); /* the other one is the parent's */
+	smtp_floor_pace(base, port, hops, interval_s * INT64_C(1000));
+	run_for(interval_s * INT64_C(1000));
+	for (unsigned i = 0; i < intervals; i++)
+		rounds_add(share, share_for(interval_s * INT64_C(1000)));
+	_exit(EXIT_SUCCESS);
+}
+
+static void print_share(unsigned interval_s, const struct rounds *ours, const struct rounds *floor, double rss)
+{
+	struct rounds ratio = rounds_ratio(ours, floor);
+	char text[ROUNDS_TEXT_BYTES];
+
+	(void)printf("    processor time             %s %% of a core", rounds_text(text, ours, 1));
+	if (interval_s == 5)
+		(void)printf(", goal for 10000: at most %d: %s", GOAL_SHARE_PERCENT,
+			verdict(rounds_median(ours), GOAL_SHARE_PERCENT));
+	(void)printf("\n    bare libevent loop         %s %%\n", rounds_text(text, floor, 1));
+	(void)printf("    ours : bare libevent loop  %s\n", rounds_text(text, &ratio, 2));
+	(void)printf("    a probe                    %.1f us\n", rounds_median(ours) * 10000.0 * interval_s / hops);
+	(void)printf("    resident                   %.1f MiB, goal for 10000: at most %d: %s\n", rss, GOAL_RSS_MIB,
+		verdict(rss, GOAL_RSS_MIB));
+}
+
 static void measure_sched(unsigned interval_s)
 {
+	struct rounds ours = {.count = 0};
+	struct rounds *floor = mmap(NULL, sizeof *floor, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t child = floor != MAP_FAILED ? start_floor(interval_s, floor) : -1;
 	struct table *table = table_new();
 	struct sched *sched = sched_new(base, table, NULL, on_change, NULL);
 	struct site *site = make_site(interval_s);
-	struct rounds share = {.count = 0};
-	char text[ROUNDS_TEXT_BYTES];
-	double rss;
 
-	if (sched == NULL)
+	if (sched == NULL || child < 0)
 		give_up("scheduler");
 	sched_apply(sched, site);
 	site_unref(site);
 	learn_all(table);
-	for (unsigned i = 0; i < rounds; i++) {
-		int64_t before_us = cpu_us(), start_us = clock_now_us();
-
-		run_for(seconds * INT64_C(1000));
-		rounds_add(&share, 100.0 * (double)(cpu_us() - before_us) / (double)(clock_now_us() - start_us));
-	}
-	rss = rss_mib();
-	(void)printf("%u hops at %u s, %u rounds of %u s, %u up\n", hops, interval_s, rounds, seconds, hops_up(table));
-	(void)printf("    processor time             %s %% of a core", rounds_text(text, &share, 1));
-	if (interval_s == 5)
-		(void)printf(", goal for 10000: at most %d: %s", GOAL_SHARE_PERCENT,
-			verdict(rounds_median(&share), GOAL_SHARE_PERCENT));
-	(void)printf("\n    for each probe             %.1f us\n", rounds_median(&share) * 10000.0 * interval_s / hops);
-	(void)printf("    resident                   %.1f MiB, goal for 10000: at most %d: %s\n", rss, GOAL_RSS_MIB,
-		verdict(rss, GOAL_RSS_MIB));
+	for (unsigned i = 0; i < intervals; i++)
+		rounds_add(&ours, share_for(interval_s * INT64_C(1000)));
+	(void)waitpid(child, NULL, 0);
+	(void)printf("%u hops at %u s, %u rounds of %u s, %u up: median (range)\n", hops, interval_s, intervals, interval_s,
+		hops_up(table));
+	print_share(interval_s, &ours, floor, rss_mib());
 	sched_free(sched);
 	table_free(table);
+	(void)munmap(floor, sizeof *floor);
 }
 
 static unsigned *option_of(int option)
@@ -336,7 +375,7 @@ static unsigned *option_of(int option)
 	case 'r':
 		return &rounds;
 	case 's':
-		return &seconds;
+		return &intervals;
 	default:
 		exit(EXIT_FAILURE);
 	}

@@ -55,7 +55,8 @@ const char *rounds_text(char text[ROUNDS_TEXT_BYTES], const struct rounds *round
 	if (in_order.count == 0)
 		(void)snprintf(text, ROUNDS_TEXT_BYTES, "not measured");
 	else
-		(void)snprintf(text, ROUNDS_TEXT_BYTES, "%.*f (%.*f to %.*f)", places, rounds_median(rounds), places,
-			in_order.value[0], places, in_order.value[in_order.count - 1]);
+		(void)snprintf(text, ROUNDS_TEXT_BYTES, "%.*f (%.*f to %.*f)", places,
+			rounds_median(rounds), places, in_order.value[0], places,
+			in_order.value[in_order.count - 1]);
 	return text;
 }

@@ -1,8 +1,8 @@
 /*
  * rounds - what was measured in several rounds: median and range
  *
- * Things that are compared are measured in turns, one round of each, so that what else the machine does meets all of
- * them; the ratio is taken round by round.
+ * Things that are compared are measured in turns, one round of each, so that what else the machine
+ * does meets all of them; the ratio is taken round by round.
  */
 #ifndef FF_BENCH_ROUNDS_H
 #define FF_BENCH_ROUNDS_H

@@ -49,12 +49,13 @@ static void on_line(struct bufferevent *stream, void *arg)
 		free(line);
 		if (is_quit)
 			bufferevent_setcb(stream, NULL, on_said, on_event, NULL);
-		(void)bufferevent_write(stream, is_quit ? bye : hello, (is_quit ? sizeof bye : sizeof hello) - 1);
+		(void)bufferevent_write(
+			stream, is_quit ? bye : hello, (is_quit ? sizeof bye : sizeof hello) - 1);
 	}
 }
 
-static void on_client(
-	struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int bytes, void *arg)
+static void on_client(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
+	int bytes, void *arg)
 {
 	static const char greeting[] = "220 mx.example.net ESMTP Postfix\r\n";
 	struct bufferevent *stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);

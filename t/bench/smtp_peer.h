@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* smtp_peer_start - at every address of this host; *port in host byte order.  Ends the process when it cannot. */
+/* smtp_peer_start - at every address of this host; *port in host byte order.  Ends the process when
+ * it cannot. */
 pid_t smtp_peer_start(uint16_t *port);
 
 /* smtp_peer_stop - and wait for its end */
