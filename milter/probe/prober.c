@@ -8,10 +8,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/secret.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +89,8 @@ static void probe_free(struct probe *probe)
 		probe->prober->keyring->cancel(probe->prober->keyring->keyring_arg, probe->asking);
 	terms_free(probe);
 	site_unref(probe->request.site);
-	secret_free(probe, sizeof *probe);
+	credentials_wipe(probe);
+	free(probe);
 }
 
 void prober_release(struct probe *probe)
@@ -368,10 +369,11 @@ static void on_begin(evutil_socket_t fd, short events, void *arg)
 struct probe *prober_start(struct prober *prober, const struct probe_request *request,
 	probe_done_fn *done, probe_released_fn *released, void *arg)
 {
-	struct probe *probe = calloc(1, sizeof *probe);
+	struct probe *probe = malloc(sizeof *probe);
 
 	if (probe == NULL)
 		return NULL;
+	memset(probe, 0, offsetof(struct probe, is_best));
 	probe->prober = prober;
 	probe->request = *request;
 	if (request->site != NULL)

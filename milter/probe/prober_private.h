@@ -73,11 +73,8 @@ struct probe {
 	const char *rest;  /* of the list that it is from */
 	bool is_fallback;  /* that is smtp_fallback_relay */
 	bool is_final;	   /* smtp(8) would go to no nexthop behind it */
-	struct net_address address[DNS_ADDRESSES];
-	bool is_best[DNS_ADDRESSES];
-	unsigned char host[DNS_ADDRESSES]; /* an index of names */
 	char (*names)[HOP_HOST_BYTES]; /* of the servers, NULL: that in target */
-	size_t count, at; /* at: the one being tried */
+	size_t count, at; /* of address[], at: the one being tried */
 	char peer[NET_ADDRESS_TEXT_BYTES];
 	/* One server more, after the result. */
 	bool is_extra;
@@ -93,6 +90,11 @@ struct probe {
 	probe_done_fn *done;
 	probe_released_fn *released;
 	void *arg;
+
+	/* Most hops have one, and the rest is a lot of memory: prober_start() does not clear it. */
+	bool is_best[DNS_ADDRESSES];
+	unsigned char host[DNS_ADDRESSES]; /* an index of names */
+	struct net_address address[DNS_ADDRESSES];
 };
 
 /* credentials_start - choose the salt */
