@@ -288,6 +288,14 @@ const struct reply *message_refusal(const struct message *message)
 	return message->is_refused ? &message->refusal : NULL;
 }
 
+bool message_ends_at_data(const struct message *message)
+{
+	const struct listener *listener = message->origin.listener;
+
+	return listener != NULL ? *listener->proxy_filter != '\0'
+				: site_has_proxy_filter(message->site);
+}
+
 /* Hops as they are when the message is all here. */
 struct seen {
 	size_t count;

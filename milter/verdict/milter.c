@@ -5,7 +5,8 @@
  * of the message are all that is needed, and the headers when forged copies must go.  Over TCP the DATA
  * step stays: without it Postfix writes twice with no read between, and Nagle's algorithm meets delayed
  * acknowledgements at 40 ms a message.  So it does where a before-queue filter takes the message, because Postfix then
- * never tells the end of it.
+ * never tells the end of it.  Only there a message is refused at DATA: a client may say DATA once more, and libmilter,
+ * for which the transaction has ended, leaves Postfix without an answer.
  */
 #include "verdict/milter.h"
 
@@ -160,11 +161,22 @@ static sfsistat on_recipient(SMFICTX *ctx, char **argv)
 }
 
 /* refuse_all - one refused recipient refuses the message, so that no client drops one silently */
-static bool refuse_all(SMFICTX *ctx, const struct message *message)
+static bool refuse_all(SMFICTX *ctx, const struct reply *refusal)
 {
-	const struct reply *reply = message_refusal(message);
+	return refusal != NULL && set_reply(ctx, refusal);
+}
 
-	return reply != NULL && set_reply(ctx, reply);
+/* refuse_at_data - a message of which we see no more.  Postfix keeps its transaction open, and libmilter does not
+ * answer to a second DATA, so that Postfix would give us up and let the message pass: 421 ends the session. */
+static sfsistat refuse_at_data(SMFICTX *ctx, struct session *session)
+{
+	struct reply reply = *message_refusal(session->message);
+
+	reply_close(&reply);
+	if (!refuse_all(ctx, &reply))
+		return SMFIS_CONTINUE;
+	end_message(session);
+	return SMFIS_TEMPFAIL;
 }
 
 /* on_data - the end of the way for a message that needs nothing more of us */
@@ -175,10 +187,9 @@ static sfsistat on_data(SMFICTX *ctx)
 
 	if (session == NULL || session->message == NULL)
 		return SMFIS_CONTINUE;
-	if (refuse_all(ctx, session->message)) {
-		end_message(session);
-		return SMFIS_TEMPFAIL;
-	}
+	if (message_refusal(session->message) != NULL)
+		return message_ends_at_data(session->message) ? refuse_at_data(ctx, session)
+							      : SMFIS_CONTINUE;
 	if (message_conf(session->message)->strip_forged ||
 		message_conf(session->message)->tag == TAG_ALWAYS)
 		return SMFIS_CONTINUE;
@@ -262,7 +273,7 @@ static sfsistat on_end(SMFICTX *ctx)
 		return SMFIS_CONTINUE;
 	message_set_queue_id(session->message, smfi_getsymval(ctx, "i"));
 	message_end(session->message, table, &decision);
-	if (refuse_all(ctx, session->message)) {
+	if (refuse_all(ctx, message_refusal(session->message))) {
 		status = SMFIS_TEMPFAIL;
 	} else if (decision.policy.action == ACTION_TEMPFAIL) {
 		status = refuse(ctx, session, &decision, NULL);
