@@ -132,11 +132,11 @@ def knowing(bench, sink, count):
     file.write_text("\n".join(map(macros, names)) + "\n", encoding="ascii")
 
     def all_up():
-        load(ours.listen, connections=4, messages=count * 4, hop_file=file)
+        load(ours.listen, connections=50, messages=count, hop_file=file)
         states = [hop["state"] for hop in ours.status()["hops"]]
         return states.count("up") == count
 
-    plugins.wait_until(all_up, 120, f"{count} hops are up", interval=0.5)
+    plugins.wait_until(all_up, 120, f"{count} hops are up", interval=1)
     return ours, file
 
 

@@ -54,8 +54,8 @@ class Ours(Milter):
     """A failfast-milter as in the tests, which writes no more into its log than usual."""
 
     def __init__(self, directory, *args, **kwargs):
-        super().__init__(directory, *args, probe=kwargs.pop("probe", {}), listen_group="",
-                         max_failures=MAX_FAILURES, **kwargs)
+        kwargs = {"probe": {}, "listen_group": "", "max_failures": MAX_FAILURES, **kwargs}
+        super().__init__(directory, *args, **kwargs)
         self.flags = ["-f"]
 
     @property

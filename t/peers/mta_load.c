@@ -70,7 +70,7 @@ struct times {
 
 struct worker {
 	const struct load *load;
-	unsigned number;
+	unsigned first; /* number of its first message */
 	unsigned messages;
 	int fd;
 	uint32_t steps;
@@ -400,7 +400,7 @@ static bool session(struct worker *worker, unsigned *sent)
 
 		if (worker->load->per_connection > 1)
 			start_ns = now_ns();
-		got = one_message(worker, (*sent)++ + worker->number);
+		got = one_message(worker, worker->first + (*sent)++);
 		if (got == 0 || strchr("catr", got) == NULL)
 			return false;
 		note(&worker->message, start_ns);
@@ -522,7 +522,7 @@ static int report(struct worker *workers, unsigned count, unsigned messages, dou
 int main(int argc, char **argv)
 {
 	static struct load load = {.per_connection = 100};
-	unsigned connections = 4, messages = 100000;
+	unsigned connections = 4, messages = 100000, first = 0;
 	struct worker *workers;
 	int64_t start_ns;
 	int option;
@@ -553,9 +553,10 @@ int main(int argc, char **argv)
 		err(71, "calloc");
 	for (unsigned i = 0; i < connections; i++) {
 		workers[i].load = &load;
-		workers[i].number = i;
+		workers[i].first = first;
 		workers[i].fd = -1;
 		workers[i].messages = messages / connections + (i < messages % connections);
+		first += workers[i].messages;
 		make_room(&workers[i].setup, workers[i].messages);
 		make_room(&workers[i].message, workers[i].messages);
 	}
