@@ -60,19 +60,24 @@ static void emit(int priority, const char *label, int error, const char *fmt, va
 {
 	char line[LINE_BYTES];
 	int saved = errno;
-	int used = vsnprintf(line, sizeof line - 1, fmt, ap);
+	size_t used = strlen(label), room = sizeof line - 1; /* for the newline */
+	int bytes;
 
-	if (used < 0)
-		used = 0;
-	if ((size_t)used >= sizeof line - 1)
-		used = (int)sizeof line - 2;
+	memcpy(line, label, used + 1);
+	bytes = vsnprintf(line + used, room - used, fmt, ap);
+	if (bytes > 0)
+		used += (size_t)bytes < room - used ? (size_t)bytes : room - used - 1;
 	if (error != 0)
-		(void)snprintf(line + used, sizeof line - 1 - (size_t)used, ": %s", strerror(error));
+		(void)snprintf(line + used, room - used, ": %s", strerror(error));
 	clean(line);
-	if (use_stderr)
-		(void)dprintf(STDERR_FILENO, "%s%s\n", label, line);
-	else
-		syslog(priority, "%s%s", label, line);
+	if (use_stderr) {
+		used = strlen(line);
+		line[used++] = '\n';
+		/* Where there is nobody to tell. */
+		(void)!write(STDERR_FILENO, line, used);
+	} else {
+		syslog(priority, "%s", line);
+	}
 	errno = saved;
 }
 

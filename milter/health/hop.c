@@ -11,7 +11,6 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -80,22 +79,26 @@ const char *hop_check_name(enum hop_check check)
 static bool is_clean(const char *text)
 {
 	for (const char *cp = text; *cp != '\0'; cp++)
-		if ((unsigned char)*cp <= ' ' || *cp == 0x7f || strchr("\"'\\", *cp) != NULL)
+		if ((unsigned char)*cp <= ' ' || *cp == 0x7f || *cp == '"' || *cp == '\'' || *cp == '\\')
 			return false;
 	return true;
 }
 
 bool hop_name(char out[HOP_NAME_BYTES], const char *transport, const char *nexthop)
 {
-	int bytes;
+	size_t length = strlen(transport), rest = strlen(nexthop);
 
 	/* A colon in the transport would make hop_split() find another one. */
 	if (*transport == '\0' || strchr(transport, ':') != NULL)
 		return false;
 	if (!is_clean(transport) || !is_clean(nexthop))
 		return false;
-	bytes = snprintf(out, HOP_NAME_BYTES, "%s:%s", transport, nexthop);
-	return bytes > 0 && bytes < HOP_NAME_BYTES;
+	if (length + rest + 2 > HOP_NAME_BYTES)
+		return false;
+	memcpy(out, transport, length);
+	out[length] = ':';
+	memcpy(out + length + 1, nexthop, rest + 1);
+	return true;
 }
 
 bool hop_list_name(char out[HOP_NAME_BYTES], const char *transport, const char *nexthop)

@@ -7,8 +7,8 @@
 #include "health/table_private.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct hop *table_lookup(struct table *table, const char *name)
@@ -92,14 +92,13 @@ void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out
 	const struct hop *owner = hop, *from = source(hop);
 	const struct check *check = hop_worst(hop, &owner);
 
-	(void)snprintf(out->name, sizeof out->name, "%s", hop->name);
+	text_copy(out->name, sizeof out->name, hop->name);
 	out->roles = hop->roles;
 	out->is_local = hop->is_local;
 	out->is_learned = hop->is_learned;
 	out->state = check != NULL ? check->state : STATE_UNKNOWN;
 	out->reason = check != NULL ? check->reason : REASON_NONE;
-	(void)snprintf(out->detail, sizeof out->detail, "%s",
-		owner->detail != NULL ? owner->detail : "");
+	text_copy(out->detail, sizeof out->detail, owner->detail);
 	out->since = hop->since;
 	out->last_probe = from->last_probe;
 	out->age_ms = from->result_ms != 0 ? now_ms - from->result_ms : -1;
@@ -110,7 +109,7 @@ void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out
 		(hop->base != NULL && is_stale(hop->base, base_worst(hop->base), now_ms))) {
 		out->state = STATE_UNKNOWN;
 		out->reason = REASON_NONE;
-		(void)snprintf(out->detail, sizeof out->detail, "no result for too long");
+		text_copy(out->detail, sizeof out->detail, "no result for too long");
 	}
 }
 
@@ -147,11 +146,11 @@ static bool wait_until(struct table *table, int64_t deadline_ms)
 	return true;
 }
 
-/* wait_for_hop - a name may still be in the queue of what mail taught us */
+/* wait_for_hop - one that is not there may still be in the queue of what mail taught us */
 static struct hop *wait_for_hop(struct table *table, const char *name, int64_t deadline_ms)
 {
 	uint64_t round = table->queue_rounds;
-	struct hop *hop = table_lookup(table, name);
+	struct hop *hop = NULL;
 
 	while (hop == NULL && (table->queued > 0 || table->is_teaching) &&
 		table->queue_rounds == round &&
@@ -204,10 +203,12 @@ static int64_t usable_age(const struct hop *hop, int64_t max_age_ms)
 	return max_age_ms;
 }
 
-/* freshen - see to it that the hop's own checks are fresh; the caller holds lock and hop */
-static void freshen(struct table *table, struct hop *hop, const struct freshness *freshness)
+/* freshen - see to it that the hop's own checks are fresh; the caller holds lock and hop.  Returns the time, which has
+ * gone on if it waited. */
+static int64_t freshen(struct table *table, struct hop *hop, const struct freshness *freshness,
+	int64_t now_ms)
 {
-	int64_t now_ms = clock_now_ms(), age_ms = INT64_MAX;
+	int64_t age_ms = INT64_MAX;
 	int64_t usable_ms = usable_age(hop, freshness->max_age_ms);
 
 	hop->used_ms = now_ms;
@@ -218,8 +219,10 @@ static void freshen(struct table *table, struct hop *hop, const struct freshness
 	if (!hop->is_local && hop->down_interval_ms > 0 && age_ms > hop->down_interval_ms &&
 		hop_failing_since_ms(hop) != 0)
 		want(table, hop, now_ms);
-	if (hop->is_local && age_ms > usable_ms)
-		wait_for_result(table, hop, freshness->max_wait_ms);
+	if (!hop->is_local || age_ms <= usable_ms)
+		return now_ms;
+	wait_for_result(table, hop, freshness->max_wait_ms);
+	return clock_now_ms();
 }
 
 static void let_go(struct hop *hop)
@@ -232,9 +235,15 @@ bool table_ask(struct table *table, const char *name, const struct freshness *fr
 	struct hop_view *out)
 {
 	struct hop *hop, *base;
+	int64_t now_ms;
 
 	pthread_mutex_lock(&table->lock);
-	hop = wait_for_hop(table, name, clock_now_ms() + freshness->max_wait_ms);
+	now_ms = clock_now_ms();
+	hop = table_lookup(table, name);
+	if (hop == NULL) {
+		hop = wait_for_hop(table, name, now_ms + freshness->max_wait_ms);
+		now_ms = clock_now_ms();
+	}
 	if (hop == NULL) {
 		pthread_mutex_unlock(&table->lock);
 		return false;
@@ -243,12 +252,12 @@ bool table_ask(struct table *table, const char *name, const struct freshness *fr
 	hop->holds++;
 	if (base != NULL) {
 		base->holds++;
-		freshen(table, base, freshness);
+		now_ms = freshen(table, base, freshness, now_ms);
 	}
 	if (hop->is_probed)
-		freshen(table, hop, freshness);
-	hop->used_ms = clock_now_ms();
-	table_fill_view(hop, clock_now_ms(), out);
+		now_ms = freshen(table, hop, freshness, now_ms);
+	hop->used_ms = now_ms;
+	table_fill_view(hop, now_ms, out);
 	if (base != NULL)
 		let_go(base);
 	let_go(hop);
@@ -263,7 +272,7 @@ void table_learn(struct table *table, const char *name, enum hop_role role)
 	pthread_mutex_lock(&table->lock);
 	if (table->queued < TABLE_LEARN_QUEUE) {
 		place = &table->queue[table->queued++];
-		(void)snprintf(place->name, sizeof place->name, "%s", name);
+		text_copy(place->name, sizeof place->name, name);
 		place->role = role;
 		if (table->observer.wanted != NULL)
 			table->observer.wanted(table->observer.arg);

@@ -8,10 +8,10 @@
 #include "verdict/message.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "verdict/header.h"
 #include "verdict/verdict.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +30,6 @@ struct message {
 	struct site *site; /* pinned: a reload changes nothing in mid-message */
 	struct origin origin;
 	struct client client;
-	struct route common;
 	struct way *way;
 	size_t way_count;
 	int64_t resolve_left_us; /* to wait for trivial-rewrite(8) */
@@ -39,17 +38,13 @@ struct message {
 	struct reply refusal;	 /* the first */
 	char queue_id[64];
 	char sender[320];
-	char client_text[320];
+	char client_name[HOP_HOST_BYTES];
+	char client_address[64];
 	char host[HOP_HOST_BYTES];
 	unsigned headers; /* with our name, seen so far */
 	unsigned *forged;
 	size_t forged_count;
 };
-
-static void copy(char *out, size_t bytes, const char *text)
-{
-	(void)snprintf(out, bytes, "%s", text != NULL ? text : "");
-}
 
 /* plain_address - Postfix writes "IPv6:" before an IPv6 {client_addr}, as RFC 5321 4.1.3 does */
 static const char *plain_address(const char *address)
@@ -95,13 +90,13 @@ struct message *message_new(const struct facts *facts)
 	message->site = site;
 	site_origin(site, facts->daemon_address, facts->daemon_port, facts->host, &message->origin);
 	classify(&message->origin, facts, &message->client);
-	route_common(&message->common, &message->origin);
 	message->resolve_left_us = site_conf(site)->probe.max_wait_ms * 1000 * RESOLVE_TIMES;
 	host = site_conf(site)->hostname;
-	copy(message->host, sizeof message->host, *host != '\0' ? host : facts->host);
-	copy(message->sender, sizeof message->sender, facts->sender);
-	(void)snprintf(message->client_text, sizeof message->client_text, "%s[%s]",
-		facts->client_name != NULL ? facts->client_name : "unknown",
+	text_copy(message->host, sizeof message->host, *host != '\0' ? host : facts->host);
+	text_copy(message->sender, sizeof message->sender, facts->sender);
+	text_copy(message->client_name, sizeof message->client_name,
+		facts->client_name != NULL ? facts->client_name : "unknown");
+	text_copy(message->client_address, sizeof message->client_address,
 		plain_address(facts->client_address));
 	return message;
 }
@@ -255,6 +250,7 @@ void message_recipient(struct message *message, struct table *table, struct reso
 	const struct facts *facts, struct decision *decision)
 {
 	const char *recipient = facts->recipient != NULL ? facts->recipient : "";
+	const struct chain *filters = message->origin.filters;
 	struct verdict_facts verdict;
 	struct hop_view hop;
 	struct route own;
@@ -263,9 +259,9 @@ void message_recipient(struct message *message, struct table *table, struct reso
 	verdict_begin(decision);
 	get_facts(message, recipient, &verdict);
 	message_set_queue_id(message, facts->queue_id);
-	for (size_t i = 0; i < message->common.count; i++)
-		if (ask(message, table, &message->common.leg[i], &hop))
-			(void)verdict_add(decision, &verdict, &message->common.leg[i], &hop);
+	for (size_t i = 0; i < filters->count; i++)
+		if (ask(message, table, &filters->leg[i], &hop))
+			(void)verdict_add(decision, &verdict, &filters->leg[i], &hop);
 	own_route(message, resolver, facts, &own);
 	for (size_t i = 0; i < own.count && decision->policy.action != ACTION_TEMPFAIL; i++)
 		if (ask(message, table, &own.leg[i], &hop))
@@ -358,11 +354,14 @@ static void decide_way(const struct message *message, const struct way *way,
 
 void message_end(struct message *message, struct table *table, struct decision *decision)
 {
-	struct outcome_of_all all = {.refusing.policy.action = ACTION_ACCEPT};
+	struct outcome_of_all all;
 	struct seen common, own;
 
+	all.recipients = all.refused = 0;
+	all.is_refused_whole = false;
+	verdict_begin(&all.refusing);
 	verdict_begin(&all.other);
-	see(table, message->common.leg, message->common.count, &common);
+	see(table, message->origin.filters->leg, message->origin.filters->count, &common);
 	for (size_t i = 0; i < message->way_count; i++) {
 		see(table, message->way[i].leg, message->way[i].count, &own);
 		decide_way(message, &message->way[i], &common, &own, &all);
@@ -394,7 +393,7 @@ void message_each_tag(struct message *message, struct table *table, const struct
 
 	if (decision->policy.action < ACTION_TAG && tag != TAG_ALWAYS)
 		return;
-	tag_legs(message->common.leg, message->common.count, table, tag, fn, arg);
+	tag_legs(message->origin.filters->leg, message->origin.filters->count, table, tag, fn, arg);
 	for (size_t i = 0; i < message->way_count; i++)
 		tag_legs(message->way[i].leg, message->way[i].count, table, tag, fn, arg);
 }
@@ -402,7 +401,7 @@ void message_each_tag(struct message *message, struct table *table, const struct
 void message_set_queue_id(struct message *message, const char *queue_id)
 {
 	if (queue_id != NULL)
-		copy(message->queue_id, sizeof message->queue_id, queue_id);
+		text_copy(message->queue_id, sizeof message->queue_id, queue_id);
 }
 
 void message_forged(struct message *message, const char *value)
@@ -445,7 +444,12 @@ const char *message_sender(const struct message *message)
 	return message->sender;
 }
 
-const char *message_client(const struct message *message)
+const char *message_client_name(const struct message *message)
 {
-	return message->client_text;
+	return message->client_name;
+}
+
+const char *message_client_address(const struct message *message)
+{
+	return message->client_address;
 }

@@ -18,13 +18,15 @@ struct message;
 
 /* What Postfix's macros say when a recipient is named.  Pointers may be NULL and are not kept. */
 struct facts {
-	const char *queue_id;	    /* i, absent at the first recipient */
+	/* Of the client, for message_new() alone: */
 	const char *host;	    /* j */
 	const char *daemon_address; /* {daemon_addr} */
 	const char *daemon_port;    /* {daemon_port} */
 	const char *client_address; /* {client_addr} */
 	const char *client_name;    /* {client_name} */
 	const char *login;	    /* {auth_authen} */
+	/* Of each recipient: */
+	const char *queue_id;	    /* i, absent at the first */
 	const char *sender;	    /* {mail_addr} */
 	const char *recipient;	    /* {rcpt_addr} */
 	const char *mailer;	    /* {rcpt_mailer} */
@@ -76,6 +78,7 @@ const struct conf *message_conf(const struct message *message);
 const char *message_queue_id(const struct message *message); /* NOQUEUE when unknown yet */
 const char *message_host(const struct message *message);
 const char *message_sender(const struct message *message);
-const char *message_client(const struct message *message); /* NAME[ADDR] */
+const char *message_client_name(const struct message *message);
+const char *message_client_address(const struct message *message);
 
 #endif

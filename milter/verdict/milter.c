@@ -51,21 +51,24 @@ static void end_message(struct session *session)
 	atomic_fetch_sub(&open_messages, 1);
 }
 
-static void get_facts(SMFICTX *ctx, struct facts *facts)
+/* get_facts - what of it is the same for all recipients is asked for with the first: libmilter searches for each */
+static void get_facts(SMFICTX *ctx, bool is_first, struct facts *facts)
 {
 	*facts = (struct facts){
 		.queue_id = smfi_getsymval(ctx, "i"),
-		.host = smfi_getsymval(ctx, "j"),
-		.daemon_address = smfi_getsymval(ctx, "{daemon_addr}"),
-		.daemon_port = smfi_getsymval(ctx, "{daemon_port}"),
-		.client_address = smfi_getsymval(ctx, "{client_addr}"),
-		.client_name = smfi_getsymval(ctx, "{client_name}"),
-		.login = smfi_getsymval(ctx, "{auth_authen}"),
 		.sender = smfi_getsymval(ctx, "{mail_addr}"),
 		.recipient = smfi_getsymval(ctx, "{rcpt_addr}"),
 		.mailer = smfi_getsymval(ctx, "{rcpt_mailer}"),
 		.nexthop = smfi_getsymval(ctx, "{rcpt_host}"),
 	};
+	if (!is_first)
+		return;
+	facts->host = smfi_getsymval(ctx, "j");
+	facts->daemon_address = smfi_getsymval(ctx, "{daemon_addr}");
+	facts->daemon_port = smfi_getsymval(ctx, "{daemon_port}");
+	facts->client_address = smfi_getsymval(ctx, "{client_addr}");
+	facts->client_name = smfi_getsymval(ctx, "{client_name}");
+	facts->login = smfi_getsymval(ctx, "{auth_authen}");
 }
 
 /* open_message - at the first recipient; false when we cannot, or shall not any more */
@@ -109,10 +112,11 @@ static void log_action(const struct message *message, const char *action, const 
 {
 	char line[REPLY_LINE_BYTES];
 
-	log_info("%s: %s: %s%s%sfrom=<%s>, client=%s, hop=%s, role=%s, reason=%s%s%s%s%s%s%s",
+	log_info("%s: %s: %s%s%sfrom=<%s>, client=%s[%s], hop=%s, role=%s, reason=%s%s%s%s%s%s%s",
 		message_queue_id(message), action, recipient != NULL ? "to=" : "",
 		recipient != NULL ? recipient : "", recipient != NULL ? ", " : "",
-		message_sender(message), message_client(message), hop->name, hop_role_name(role),
+		message_sender(message), message_client_name(message),
+		message_client_address(message), hop->name, hop_role_name(role),
 		reason_token(hop->reason), reply != NULL ? ", reply=\"" : "",
 		reply != NULL ? reply_line(reply, line) : "", reply != NULL ? "\"" : "",
 		rule != NULL ? ", rule=\"" : "", rule != NULL ? rule : "", rule != NULL ? "\"" : "");
@@ -148,7 +152,7 @@ static sfsistat on_recipient(SMFICTX *ctx, char **argv)
 
 	if (session == NULL)
 		return SMFIS_CONTINUE;
-	get_facts(ctx, &facts);
+	get_facts(ctx, session->message == NULL, &facts);
 	if (!open_message(session, &facts))
 		return SMFIS_ACCEPT;
 	message_recipient(session->message, table, resolver, &facts, &decision);

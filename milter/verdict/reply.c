@@ -7,6 +7,7 @@
 #include "verdict/reply.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,25 +27,26 @@ void reply_tempfail(struct reply *reply, const struct hop_view *hop, enum hop_ro
 {
 	char since[CLOCK_UTC_BYTES];
 
-	(void)snprintf(reply->code, sizeof reply->code, "451");
-	(void)snprintf(reply->enhanced, sizeof reply->enhanced, "%s", reason_code(hop->reason));
-	/* The time of day alone would mislead when it is of another day. */
-	if (now - hop->since < ONE_DAY_S)
-		clock_format_time(since, hop->since);
-	else
-		clock_format_utc(since, hop->since);
-	if (is_brief)
+	text_copy(reply->code, sizeof reply->code, "451");
+	text_copy(reply->enhanced, sizeof reply->enhanced, reason_code(hop->reason));
+	if (is_brief) {
 		(void)snprintf(reply->text, sizeof reply->text, "%s is temporarily unavailable: %s",
 			hop_role_text(role), reason_text(hop->reason));
-	else
+	} else {
+		/* The time of day alone would mislead when it is of another day. */
+		if (now - hop->since < ONE_DAY_S)
+			clock_format_time(since, hop->since);
+		else
+			clock_format_utc(since, hop->since);
 		(void)snprintf(reply->text, sizeof reply->text, "%s %.300s is down since %s: %s",
 			hop_role_text(role), hop->name, since, reason_text(hop->reason));
+	}
 	make_printable(reply->text);
 }
 
 void reply_close(struct reply *reply)
 {
-	(void)snprintf(reply->code, sizeof reply->code, "421");
+	text_copy(reply->code, sizeof reply->code, "421");
 }
 
 const char *reply_line(const struct reply *reply, char line[REPLY_LINE_BYTES])

@@ -5,7 +5,9 @@
 
 void verdict_begin(struct decision *decision)
 {
-	*decision = (struct decision){.policy.action = ACTION_ACCEPT};
+	/* The rest is large, and means nothing yet. */
+	decision->policy = (struct policy){.action = ACTION_ACCEPT};
+	decision->is_faulty = false;
 }
 
 enum conf_action verdict_add(struct decision *decision, const struct verdict_facts *facts,

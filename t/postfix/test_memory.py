@@ -53,7 +53,7 @@ def test_memory_does_not_grow_over_a_hundred_thousand_messages(site):
     load = load_program(site)
 
     def run(count):
-        done = subprocess.run([load, "-c", "4", "-m", "5", "-n", str(count), "-r", hops,
+        done = subprocess.run([load, "-f", "-c", "4", "-m", "5", "-n", str(count), "-r", hops,
                                scene.milter.listen], check=False, text=True, capture_output=True,
                               timeout=100)
         assert done.returncode == 0, f"{done.stdout}{done.stderr}"

@@ -7,6 +7,7 @@
 #include "base/pattern.h"
 #include "base/run.h"
 #include "base/sockpath.h"
+#include "base/text.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -265,6 +266,22 @@ START_TEST(what_is_no_socket_is_left_alone)
 }
 END_TEST
 
+START_TEST(a_text_is_copied_as_far_as_there_is_room)
+{
+	char out[8];
+
+	text_copy(out, sizeof out, "");
+	ck_assert_str_eq(out, "");
+	text_copy(out, sizeof out, "seven..");
+	ck_assert_str_eq(out, "seven..");
+	memset(out, 'x', sizeof out);
+	text_copy(out, sizeof out, "more than seven");
+	ck_assert_str_eq(out, "more th");
+	text_copy(out, sizeof out, NULL);
+	ck_assert_str_eq(out, "");
+}
+END_TEST
+
 START_TEST(times_are_written_in_utc)
 {
 	char buf[CLOCK_UTC_BYTES];
@@ -291,6 +308,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_socket_gets_its_directory_and_mode);
 	tcase_add_test(tcase, a_stale_socket_is_replaced_and_a_live_one_is_not);
 	tcase_add_test(tcase, what_is_no_socket_is_left_alone);
+	tcase_add_test(tcase, a_text_is_copied_as_far_as_there_is_room);
 	tcase_add_test(tcase, times_are_written_in_utc);
 }
 

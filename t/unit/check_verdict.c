@@ -318,7 +318,8 @@ START_TEST(mynetworks_get_full_words)
 	ck_assert_int_eq(ask(message, &facts, &decision), ACTION_TEMPFAIL);
 	ck_assert(!decision.policy.is_brief);
 	ck_assert(!decision.policy.all_or_nothing);
-	ck_assert_str_eq(message_client(message), "client[192.0.2.77]");
+	ck_assert_str_eq(message_client_name(message), "client");
+	ck_assert_str_eq(message_client_address(message), "192.0.2.77");
 	message_free(message);
 }
 END_TEST

@@ -71,6 +71,7 @@ class Milter:
         self.options = dict(options)
         self.evidence = ""  # of the postfix sections; "": the default
         self.extra = ""
+        self.flags = ["-f", "-v"]
         self.process = None
 
     def _default_listen(self):
@@ -113,7 +114,7 @@ class Milter:
         """Start the program and wait for nothing."""
         with open(self.log.path, "ab") as err:
             return subprocess.Popen(
-                [program("failfast-milter"), "-f", "-v", *flags, "-c", str(self.conf),
+                [program("failfast-milter"), *self.flags, *flags, "-c", str(self.conf),
                  "-p", str(self.pidfile)],
                 stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True)
 

@@ -1,0 +1,12 @@
+/*
+ * text - strings in buffers of a fixed size
+ */
+#include "base/text.h"
+
+#include <string.h>
+
+void text_copy(char *out, size_t out_bytes, const char *text)
+{
+	if (memccpy(out, text != NULL ? text : "", '\0', out_bytes) == NULL)
+		out[out_bytes - 1] = '\0';
+}

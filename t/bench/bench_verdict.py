@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+"""bench_verdict - what failfast-milter costs beside a plugin that does nothing
+
+    bench_verdict.py [-q]
+
+t/peers/mta_load plays the MTA for both, with the same protocol steps over UNIX sockets.  Rates, the 99th percentile of
+a message's time and the processor time that the plugin's process uses for a message are compared; -q asks for
+fewer and shorter rounds, when a first impression is enough.  The exit status is 1 when a goal is missed.
+"""
+import argparse
+import pathlib
+import socket
+import sys
+import tempfile
+
+import plugins
+import rounds
+from plugins import Empty, Ours, Sink, cpu_seconds, load, macros
+from rounds import Goal, heading, say
+
+RATE = Goal(least=0.97)
+SLOWEST = Goal(most=1.1)
+MANY_HOPS, FEW_HOPS = 10000, 10
+
+# Name, connections, messages of a connection.
+SHAPES = (("1 connection", 1, 10**9), ("50 connections", 50, 10**9), ("500 connections", 500, 10**9),
+          ("a connection for each message", 1, 1))
+# One that refuses has to end a session behind MAX_FAILURES.
+REFUSING_SHAPES = tuple((name, connections, min(count, plugins.MAX_FAILURES))
+                        for name, connections, count in SHAPES)
+
+
+class Bench:
+    """What all comparisons need."""
+
+    def __init__(self, directory, count):
+        self.dir = pathlib.Path(directory)
+        self.count = count
+        self._cleanup = []
+
+    def at_end(self, function):
+        """Call this when all is done; last first."""
+        self._cleanup.append(function)
+
+    def end(self):
+        """Stop everything."""
+        for function in reversed(self._cleanup):
+            function()
+
+    def ours(self, name, **kwargs):
+        """A failfast-milter that runs."""
+        made = Ours(self.dir / name, **kwargs)
+        self.at_end(made.stop)
+        made.start()
+        made.wait_sockets()
+        return made
+
+    def empty(self, name, steps, **kwargs):
+        """An empty plugin that runs."""
+        made = Empty(f"unix:{self.dir}/{name}.sock", steps, **kwargs)
+        self.at_end(made.stop)
+        return made
+
+    def compare(self, runs, **shape):
+        """Rounds of {name: (plugin, arguments of load())}; {name: list of results, each with its cpu_us}."""
+        def one(plugin, arguments, messages):
+            began = cpu_seconds(plugin.worker)
+            result = load(plugin.listen, messages=messages, **shape, **arguments)
+            result["cpu_us"] = (cpu_seconds(plugin.worker) - began) / messages * 1e6
+            return result
+
+        plugin, arguments = list(runs.values())[-1]
+        messages = plugins.messages_for(lambda count: one(plugin, arguments, count))
+        return rounds.in_turn({name: lambda run=run: one(*run, messages)
+                               for name, run in runs.items()}, self.count)
+
+
+def free_port():
+    """A TCP port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def column(results, *keys):
+    """One number of each result."""
+    for key in keys:
+        results = [result[key] for result in results]
+    return results
+
+
+def report(ours, other, with_slowest=True):
+    """The lines about one comparison."""
+    say("  rate", rounds.ratios(column(ours, "per_second"), column(other, "per_second")), RATE)
+    slowest = rounds.ratios(column(ours, "message_us", "p99"), column(other, "message_us", "p99"))
+    if with_slowest:
+        say("  99th percentile of a message's time", slowest, SLOWEST)
+    say("  processor time of a message",
+        rounds.ratios(column(ours, "cpu_us"), column(other, "cpu_us")))
+    say("    of failfast-milter", column(ours, "cpu_us"), unit=" us")
+    say("  messages a second", column(ours, "per_second"), unit=" ")
+
+
+def compare_with_empty(bench, sink):
+    """Accepted messages, then refused ones."""
+    ours = bench.ours("ours")
+    good, bad = sink.hop(), f"smtp:[127.0.0.1]:{free_port()}"
+    for hop in good, bad:
+        load(ours.listen, hops=macros(hop), messages=4)
+    ours.wait_state(good, "up")
+    ours.wait_state(bad, "down")
+    steps = load(ours.listen, hops=macros(good), messages=1)["steps_left_out"]
+    for what, hop, refuses, shapes in (("accepted", good, False, SHAPES),
+                                       ("refused with 451", bad, True, REFUSING_SHAPES)):
+        empty = bench.empty(f"empty-{refuses}", steps, refuses=refuses)
+        for name, connections, per_connection in shapes:
+            heading(f"{what}, {name}: failfast-milter / empty plugin")
+            arguments = {"hops": macros(hop)}
+            results = bench.compare({"empty": (empty, arguments), "ours": (ours, arguments)},
+                                    connections=connections, per_connection=per_connection)
+            key = "tempfailed" if refuses else "accepted"
+            assert all(one[key] and not one["failed"] and one["accepted"] * one["tempfailed"] == 0
+                       for run in results.values() for one in run), results
+            report(results["ours"], results["empty"])
+
+
+def knowing(bench, sink, count):
+    """A failfast-milter that knows so many hops, and a file of them."""
+    ours = bench.ours(f"hops-{count}", probe={"interval": "1h", "max_age": "1h", "learned_ttl": "1d"})
+    names = [sink.hop(number) for number in range(count)]
+    file = bench.dir / f"hops-{count}.txt"
+    file.write_text("\n".join(map(macros, names)) + "\n", encoding="ascii")
+
+    def all_up():
+        load(ours.listen, connections=50, messages=count, hop_file=file)
+        states = [hop["state"] for hop in ours.status()["hops"]]
+        return states.count("up") == count
+
+    plugins.wait_until(all_up, 120, f"{count} hops are up", interval=1)
+    return ours, file
+
+
+def compare_hops(bench, sink):
+    """Does it matter how many hops are known?"""
+    runs = {}
+    for count in FEW_HOPS, MANY_HOPS:
+        ours, file = knowing(bench, sink, count)
+        runs[count] = (ours, {"hop_file": file})
+    heading(f"{MANY_HOPS} hops known and mail to each / {FEW_HOPS} hops")
+    results = bench.compare(runs, connections=1)
+    report(results[MANY_HOPS], results[FEW_HOPS], with_slowest=False)
+
+
+def main():
+    """Everything in turn."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-q", action="store_true", help="fewer and shorter rounds")
+    options = parser.parse_args()
+    if options.q:
+        plugins.ROUND_SECONDS = 0.2
+    with tempfile.TemporaryDirectory(prefix="failfast-b-") as directory:
+        pathlib.Path(directory).chmod(0o755)
+        bench = Bench(directory, 5 if options.q else rounds.ROUNDS)
+        try:
+            sink = Sink(free_port())
+            bench.at_end(sink.stop)
+            compare_with_empty(bench, sink)
+            compare_hops(bench, sink)
+        finally:
+            bench.end()
+    return rounds.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
