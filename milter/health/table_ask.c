@@ -106,8 +106,10 @@ void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out
 	out->latency_us = from->latency_us;
 	out->tls_not_after = from->tls_not_after;
 	copy_checks(hop, out);
-	if (is_stale(hop, hop_own_worst(hop), now_ms) ||
-		(hop->base != NULL && is_stale(hop->base, base_worst(hop->base), now_ms))) {
+	table_sum_mail(hop, now_ms, out->mail);
+	out->is_stale = is_stale(hop, hop_own_worst(hop), now_ms) ||
+			(hop->base != NULL && is_stale(hop->base, base_worst(hop->base), now_ms));
+	if (out->is_stale) {
 		out->state = STATE_UNKNOWN;
 		out->reason = REASON_NONE;
 		(void)snprintf(out->detail, sizeof out->detail, "no result for too long");

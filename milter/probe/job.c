@@ -46,6 +46,7 @@ struct job {
 	int64_t asked_ms;               /* when that was */
 	bool uses_native;               /* as the plan of this probe had it */
 	int64_t limit_ms;               /* of this probe */
+	int64_t began_us;               /* likewise, 0: nothing was sent, or its result was told */
 	struct parts *parts;            /* NULL: it has never had more servers than one */
 	struct deep deep;               /* of a server */
 	struct hearsay hearsay;
@@ -127,6 +128,28 @@ void jobs_tell_change(struct sched *sched, struct hop *hop)
 	(void)tell_change(sched, hop);
 }
 
+/* gravest - the reason that a result is known by */
+static enum reason gravest(const struct findings *findings)
+{
+	const struct outcome *found = NULL;
+
+	for (int i = 0; i < CHECK_COUNT; i++) {
+		const struct outcome *outcome = &findings->outcome[i];
+
+		if (findings->has[i] && outcome->reason != REASON_NONE &&
+			(found == NULL || outcome->severity > found->severity))
+			found = outcome;
+	}
+	return found != NULL ? found->reason : REASON_NONE;
+}
+
+void jobs_tell_result(struct sched *sched, const struct hop *hop, const struct findings *findings,
+	int64_t took_us)
+{
+	if (sched->on_result != NULL)
+		sched->on_result(sched->result_arg, hop, gravest(findings), took_us);
+}
+
 /* record - every result of every probe goes through here */
 static void record(struct job *job, const struct findings *findings)
 {
@@ -139,6 +162,9 @@ static void record(struct job *job, const struct findings *findings)
 
 	inquiries_found(&job->inquiries, findings);
 	table_record(sched->table, job->hop, &policy, findings);
+	jobs_tell_result(sched, job->hop, findings,
+		job->began_us != 0 ? clock_now_us() - job->began_us : -1);
+	job->began_us = 0;
 	if (tell_change(sched, job->hop) && hop_dependents(job->hop) > 0)
 		table_each_dependent(sched->table, job->hop, report_change, sched);
 }
@@ -274,6 +300,7 @@ static void job_probe(struct job *job, const struct plan *plan)
 		return;
 	}
 	job->phase = PHASE_PROBING;
+	job->began_us = clock_now_us();
 	job->uses_native = plan->uses_native;
 	sched->in_flight++;
 	table_probe_begins(sched->table, job->hop, now_ms, now_ms + job->limit_ms);
@@ -308,6 +335,7 @@ static void job_check_transport(struct job *job)
 	if (timeout_ms > SILENCE_MS)
 		timeout_ms = SILENCE_MS;
 	job->phase = PHASE_PROBING;
+	job->began_us = clock_now_us();
 	sched->in_flight++;
 	table_probe_begins(sched->table, job->hop, now_ms, now_ms + 2 * timeout_ms);
 	job->is_glance = is_glance_enough(job, &plan, now_ms);
