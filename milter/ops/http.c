@@ -322,17 +322,18 @@ struct http *http_new(struct event_base *base, int listen_fd, const struct http_
 	static const ev_uint16_t all = EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
 				       EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS |
 				       EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH;
-	struct http *http = calloc(1, sizeof *http);
+	struct evhttp *server = evhttp_new(base);
+	struct gate *gate = server != NULL ? gate_new(base, server, listen_fd) : NULL;
+	struct http *http = gate != NULL ? calloc(1, sizeof *http) : NULL;
 
-	if (http == NULL || (http->server = evhttp_new(base)) == NULL)
+	if (http == NULL)
 		return NULL;
+	http->server = server;
+	http->gate = gate;
 	http->parts = *parts;
-	http->gate = gate_new(base, http->server, listen_fd);
-	if (http->gate == NULL)
-		return NULL;
 	evhttp_set_max_headers_size(http->server, HTTP_HEADER_BYTES);
 	evhttp_set_max_body_size(http->server, HTTP_BODY_BYTES);
-	evhttp_set_timeout(http->server, GATE_ANSWER_S);
+	evhttp_set_timeout(http->server, GATE_ANSWER_MS / 1000);
 	evhttp_set_allowed_methods(http->server, all);
 	evhttp_set_gencb(http->server, on_request, http);
 	return http;

@@ -39,7 +39,8 @@ struct http_parts {
 	const struct pulse *pulse;
 };
 
-/* http_new - serve on a listening socket, which it owns from now on; NULL: out of memory */
+/* http_new - serve on a listening socket, which it owns from now on; NULL: out of memory, and the process
+ * cannot go on */
 struct http *http_new(struct event_base *base, int listen_fd, const struct http_parts *parts);
 
 /* http_is_own_name - may a request name this host so?  An address, "localhost", conf->http, conf->hostname, the name of

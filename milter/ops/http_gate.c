@@ -91,6 +91,7 @@ static void sweep(struct gate *gate)
 
 	DL_FOREACH_SAFE(gate->clients, client, next)
 	{
+		/* cppcheck-suppress uninitvar ; DL_FOREACH_SAFE sets it */
 		if (!is_gone(client))
 			continue;
 		DL_DELETE(gate->clients, client);
@@ -120,6 +121,7 @@ static void make_room(struct gate *gate)
 
 	DL_FOREACH(gate->clients, client)
 	{
+		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
 		if (client->is_leaving)
 			continue;
 		if (found == NULL || (found->is_asking && !client->is_asking))
@@ -165,7 +167,7 @@ static struct bufferevent *on_client(struct event_base *base, void *arg)
 		arm(gate->sweep, SWEEP_FULL_MS);
 	else if (!evtimer_pending(gate->sweep, NULL))
 		arm(gate->sweep, SWEEP_MS);
-	arm(client->deadline, GATE_REQUEST_S * 1000);
+	arm(client->deadline, GATE_REQUEST_MS);
 	bufferevent_setwatermark(client->connection, EV_READ, 0, GATE_UNREAD_BYTES);
 	bufferevent_incref(client->connection);
 	return client->connection;
@@ -177,6 +179,7 @@ static struct client *find_client(const struct gate *gate, const struct bufferev
 
 	DL_FOREACH(gate->clients, client)
 	{
+		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
 		if (client->connection == connection)
 			return client;
 	}
@@ -189,7 +192,7 @@ static void on_answered(struct evhttp_request *request, void *arg)
 
 	(void)request;
 	client->is_asking = false;
-	arm(client->deadline, GATE_REQUEST_S * 1000);
+	arm(client->deadline, GATE_REQUEST_MS);
 }
 
 void gate_asked(struct gate *gate, struct evhttp_request *request)
@@ -200,7 +203,7 @@ void gate_asked(struct gate *gate, struct evhttp_request *request)
 	if (client == NULL)
 		return;
 	client->is_asking = true;
-	arm(client->deadline, GATE_ANSWER_S * 1000);
+	arm(client->deadline, GATE_ANSWER_MS);
 	evhttp_request_set_on_complete_cb(request, on_answered, client);
 }
 

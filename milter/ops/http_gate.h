@@ -15,7 +15,7 @@
 #include <event2/http.h>
 #include <stdbool.h>
 
-enum { GATE_CLIENTS = 64, GATE_REQUEST_S = 10, GATE_ANSWER_S = 60 };
+enum { GATE_CLIENTS = 64, GATE_REQUEST_MS = 10 * 1000, GATE_ANSWER_MS = 60 * 1000 };
 
 struct gate;
 

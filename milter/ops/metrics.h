@@ -21,9 +21,9 @@ enum { METRICS_LEARNED = 1000 };
 
 struct metrics;
 
-/* metrics_new - counts from now on; all of these must outlive it.  Before the first sched_apply().  Never NULL. */
+/* metrics_new - counts from now on; all of these must outlive it.  Before the first sched_apply().  Never NULL,
+ * lives as long as the process. */
 struct metrics *metrics_new(struct table *table, struct sched *sched, struct notify *notify);
-void metrics_free(struct metrics *metrics);
 
 /* metrics_write - all of it in the text format of Prometheus, version 0.0.4 */
 void metrics_write(struct metrics *metrics, struct text *out);

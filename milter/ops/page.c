@@ -11,6 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Within hours the time of day is enough. */
+enum { RECENT_S = 12 * 60 * 60, DATE_LENGTH = sizeof "2026-11-21T" - 1 };
+
 struct page {
 	const struct page_parts *parts;
 	struct page_question question;
@@ -44,9 +47,8 @@ static void say_time(const struct page *page, time_t when)
 	const char *words = clock_format_time(clock, when);
 
 	(void)clock_format_utc(utc, when);
-	/* Of today the time is enough. */
 	text_print(page->out, "<time datetime=\"%s\">%.*s%s</time>", utc,
-		page->now - when < 12 * 3600 ? 0 : 11, utc, words);
+		page->now - when < RECENT_S ? 0 : DATE_LENGTH, utc, words);
 }
 
 /* worst - the state that the page as a whole is in */
@@ -134,7 +136,7 @@ static void say_head(const struct page *page)
 static void say_worst(const struct page *page)
 {
 	enum { NAMED = 3 };
-	size_t count = 0;
+	unsigned down = page->hops.states[STATE_DOWN] + page->hops.states[STATE_FORCED_DOWN], count = 0;
 
 	if (*page->question.text != '\0' || *page->question.state != '\0')
 		return;
@@ -150,6 +152,8 @@ static void say_worst(const struct page *page)
 		say_foreign(page, "name", view.name);
 		text_print(page->out, ": %s</li>\n", reason_text(view.reason));
 	}
+	if (count > 0 && down > count)
+		text_print(page->out, "<li>and %u more</li>\n", down - count);
 	say(page, "</ul>\n");
 }
 
@@ -246,6 +250,8 @@ static void say_reason(const struct page *page, const struct hop_view *view)
 	say_cell(page, "Reason");
 	if (view->reason != REASON_NONE)
 		text_print(page->out, "<span>%s</span>", reason_text(view->reason));
+	else if (view->state == STATE_UNKNOWN && view->last_probe == 0)
+		say(page, "<span class=\"more\">not probed yet</span>");
 	if (has_detail)
 		say_foreign(page, "more", view->detail);
 	say(page, "</td>");

@@ -135,7 +135,7 @@ bool page_find_hops(struct table *table, const struct page_question *question, s
 		qsort(collect.row, collect.count, sizeof *collect.row, by_badness);
 	out->matching = collect.count;
 	out->count = collect.count > PAGE_ROWS && !question->wants_all ? PAGE_ROWS : collect.count;
-	out->row = calloc(out->count + 1, sizeof *out->row);
+	out->row = calloc(out->count + 1, sizeof(struct hop *));
 	for (size_t i = 0; out->row != NULL && i < out->count; i++)
 		out->row[i] = collect.row[i].hop;
 	free(collect.row);
