@@ -46,7 +46,7 @@ struct keeper {
 	struct sources sources;
 	struct conf *fixed; /* of the first start */
 	struct privilege privilege;
-	int control_fd; /* where engines listen for failfastctl(8) */
+	struct sockets sockets;
 	pid_t engine; /* 0: not running */
 	int channel;  /* -1: none */
 	struct broker *broker;
@@ -104,7 +104,7 @@ static bool start_engine(struct keeper *keeper)
 		watch_free(keeper->watch);
 		if (!privilege_become_engine(&keeper->privilege))
 			_exit(EX_OSERR);
-		engine_run(&keeper->sources, keeper->fixed, fds[1], keeper->control_fd);
+		engine_run(&keeper->sources, keeper->fixed, fds[1], &keeper->sockets);
 	}
 	close(fds[1]);
 	if (keeper->engine < 0) {
@@ -344,7 +344,7 @@ struct keeper *keeper_new(struct sources *sources, int *status)
 
 	*keeper = (struct keeper){.sources = *sources,
 		.fixed = conf_ref(sources->conf),
-		.control_fd = -1,
+		.sockets = {-1, -1, -1},
 		.channel = -1,
 		.backoff_ms = BACKOFF_FIRST_MS,
 		.poll_ms = clock_now_ms() + WATCH_POLL_MS};
@@ -358,7 +358,7 @@ struct keeper *keeper_new(struct sources *sources, int *status)
 		*status = EX_OSERR;
 	} else if (!privilege_find(sources, &keeper->privilege)) {
 		*status = EX_CONFIG;
-	} else if ((keeper->control_fd = sockets_open(keeper->fixed, &keeper->privilege)) < 0) {
+	} else if (!sockets_open(keeper->fixed, &keeper->privilege, &keeper->sockets)) {
 		*status = EX_UNAVAILABLE;
 	}
 	if (*status == EX_OK)
@@ -376,8 +376,7 @@ void keeper_free(struct keeper *keeper)
 	vault_free(keeper->vault);
 	if (keeper->signals >= 0)
 		close(keeper->signals);
-	if (keeper->control_fd >= 0)
-		close(keeper->control_fd);
+	sockets_close(&keeper->sockets);
 	sources_free(&keeper->sources);
 	free(keeper);
 }

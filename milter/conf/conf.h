@@ -18,6 +18,9 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+/* Where HTTP is unless it is told. */
+#define CONF_HTTP_DEFAULT "127.0.0.1:9895"
+
 enum conf_detail { DETAIL_FULL, DETAIL_TERSE };
 enum conf_tag { TAG_NEVER, TAG_PROBLEMS, TAG_ALWAYS };
 enum conf_evidence { EVIDENCE_NONE, EVIDENCE_LOG };

@@ -28,6 +28,7 @@ void hop_free(struct hop *hop)
 {
 	free(hop->name);
 	free(hop->detail);
+	free(hop->mail);
 	free(hop);
 }
 

@@ -132,6 +132,7 @@ static void tell(struct canary *canary, enum reason reason, const char *detail)
 	findings.outcome[CHECK_SERVER] =
 		(struct outcome){.reason = reason, .severity = reason_severity(reason)};
 	table_record(sched->table, hop, &policy, &findings);
+	jobs_tell_result(sched, hop, &findings, -1);
 	jobs_tell_change(sched, hop);
 }
 

@@ -90,6 +90,28 @@ void jobs_tell_change(struct sched *sched, struct hop *hop)
 	(void)tell_change(sched, hop);
 }
 
+/* gravest - the reason that a result is known by */
+static enum reason gravest(const struct findings *findings)
+{
+	const struct outcome *found = NULL;
+
+	for (int i = 0; i < CHECK_COUNT; i++) {
+		const struct outcome *outcome = &findings->outcome[i];
+
+		if (findings->has[i] && outcome->reason != REASON_NONE &&
+			(found == NULL || outcome->severity > found->severity))
+			found = outcome;
+	}
+	return found != NULL ? found->reason : REASON_NONE;
+}
+
+void jobs_tell_result(struct sched *sched, const struct hop *hop, const struct findings *findings,
+	int64_t took_us)
+{
+	if (sched->on_result != NULL)
+		sched->on_result(sched->result_arg, hop, gravest(findings), took_us);
+}
+
 /* record - every result of every probe goes through here */
 static void record(struct job *job, const struct findings *findings)
 {
@@ -102,6 +124,9 @@ static void record(struct job *job, const struct findings *findings)
 
 	inquiries_found(&job->inquiries, findings);
 	table_record(sched->table, job->hop, &policy, findings);
+	jobs_tell_result(sched, job->hop, findings,
+		job->began_us != 0 ? clock_now_us() - job->began_us : -1);
+	job->began_us = 0;
 	if (tell_change(sched, job->hop) && hop_dependents(job->hop) > 0)
 		table_each_dependent(sched->table, job->hop, report_change, sched);
 }
@@ -221,6 +246,7 @@ static void job_probe(struct job *job, const struct plan *plan)
 		return;
 	}
 	job->phase = PHASE_PROBING;
+	job->began_us = clock_now_us();
 	job->uses_native = plan->uses_native;
 	sched->in_flight++;
 	table_probe_begins(sched->table, job->hop, now_ms, now_ms + job->limit_ms);

@@ -30,6 +30,7 @@ struct job {
 	int64_t asked_ms;               /* when that was */
 	bool uses_native;               /* as the plan of this probe had it */
 	int64_t limit_ms;               /* of this probe */
+	int64_t began_us;               /* likewise, 0: nothing was sent, or its result was told */
 	struct parts *parts;            /* NULL: it has never had more servers than one */
 	struct deep deep;               /* of a server */
 	struct hearsay hearsay;

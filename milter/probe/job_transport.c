@@ -59,6 +59,7 @@ void job_check_transport(struct job *job)
 	if (timeout_ms > SILENCE_MS)
 		timeout_ms = SILENCE_MS;
 	job->phase = PHASE_PROBING;
+	job->began_us = clock_now_us();
 	sched->in_flight++;
 	table_probe_begins(sched->table, job->hop, now_ms, now_ms + 2 * timeout_ms);
 	job->is_glance = is_glance_enough(job, &plan, now_ms);

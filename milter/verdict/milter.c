@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "verdict/header.h"
 #include "verdict/message.h"
+#include "verdict/tally.h"
 
 #include <libmilter/mfapi.h>
 
@@ -122,6 +123,19 @@ static void log_action(const struct message *message, const char *action, const 
 		rule != NULL ? ", rule=\"" : "", rule != NULL ? rule : "", rule != NULL ? "\"" : "");
 }
 
+/* count - one recipient, or a message that is refused at its end, and what the hop did to it */
+static void count(const struct decision *decision)
+{
+	static const enum mail_effect effects[TALLY_ACTIONS] = {[ACTION_TAG] = MAIL_TAGGED,
+		[ACTION_HOLD] = MAIL_HELD,
+		[ACTION_TEMPFAIL] = MAIL_REFUSED};
+	enum conf_action action = decision->policy.action;
+
+	tally_recipient(action, decision->is_faulty ? decision->hop.reason : REASON_NONE);
+	if (action != ACTION_ACCEPT)
+		table_count_mail(table, decision->hop.name, effects[action], clock_now_ms());
+}
+
 /* refuse - tell the client why; accept when libmilter will not take the reply, because a refusal
  * without words reads like an outage of the milter */
 static sfsistat refuse(SMFICTX *ctx, struct session *session, const struct decision *decision,
@@ -147,15 +161,20 @@ static sfsistat refuse(SMFICTX *ctx, struct session *session, const struct decis
 static sfsistat on_recipient(SMFICTX *ctx, char **argv)
 {
 	struct session *session = smfi_getpriv(ctx);
+	int64_t start_us = clock_now_us();
 	struct decision decision;
 	struct facts facts;
 
 	if (session == NULL)
 		return SMFIS_CONTINUE;
 	get_facts(ctx, session->message == NULL, &facts);
-	if (!open_message(session, &facts))
+	if (!open_message(session, &facts)) {
+		tally_recipient(ACTION_ACCEPT, REASON_LOCAL_ERROR);
 		return SMFIS_ACCEPT;
+	}
 	message_recipient(session->message, table, resolver, &facts, &decision);
+	tally_verdict(clock_now_us() - start_us);
+	count(&decision);
 	if (decision.policy.action == ACTION_TEMPFAIL)
 		return refuse(ctx, session, &decision, argv[0]);
 	if (decision.policy.action == ACTION_ACCEPT && decision.is_faulty)
@@ -280,6 +299,7 @@ static sfsistat on_end(SMFICTX *ctx)
 	if (refuse_all(ctx, message_refusal(session->message))) {
 		status = SMFIS_TEMPFAIL;
 	} else if (decision.policy.action == ACTION_TEMPFAIL) {
+		count(&decision);
 		status = refuse(ctx, session, &decision, NULL);
 	} else {
 		struct tagging tagging = {ctx, session->message};
@@ -310,6 +330,7 @@ static sfsistat on_close(SMFICTX *ctx)
 		return SMFIS_CONTINUE;
 	end_message(session);
 	free(session);
+	tally_closed();
 	(void)smfi_setpriv(ctx, NULL);
 	return SMFIS_CONTINUE;
 }
@@ -358,6 +379,7 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 		free(session);
 		return SMFIS_CONTINUE;
 	}
+	tally_opened();
 	session->is_quiet = (*steps & SMFIP_NR_HDR) != 0;
 	if ((offered_actions & SMFIF_SETSYMLIST) == 0 ||
 		smfi_setsymlist(ctx, SMFIM_ENVRCPT, rcpt_macros) != MI_SUCCESS ||

@@ -97,7 +97,8 @@ class Milter:
 
     def conf_text(self):
         """The configuration as it should be now."""
-        options = {"listen": self.listen, "control": self.control, "user": USER, **self.options}
+        options = {"listen": self.listen, "control": self.control, "http": "", "user": USER,
+                   **self.options}
         lines = [f"{key} = {literal(value)}" for key, value in options.items()]
         evidence = f"evidence = {self.evidence}" if self.evidence else ""
         lines += [f"postfix {quote(postfix.config)} {{ {evidence} }}" for postfix in self.postfix]
