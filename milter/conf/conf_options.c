@@ -50,7 +50,7 @@ static const char *const all_words[] = {"false", "true", NULL};
 #define PATH_OR_NOTHING "an absolute path, or \"\""
 #define PATTERNS "a pattern without spaces, like \"*@example.com\""
 
-/* http, on_change and state are "" where they would not be in a version that has them. */
+/* http and state are "" where they would not be in a version that has them. */
 #define OBJECT conf
 static const struct conf_option root_options[] = {
 	{"listen", AT(listen),
@@ -221,7 +221,6 @@ static const struct {
 	const char *advice;
 } unavailable[] = {
 	{"", "http", {""}, "leave it out or set it to \"\""},
-	{"", "on_change", {""}, "leave it out or set it to \"\""},
 	{"", "state", {""}, "leave it out or set it to \"\""},
 };
 
