@@ -238,7 +238,8 @@ static void build_events(const struct sources *sources, int control_fd, int hook
 	engine.evidence = evidence_new(
 		engine.base, engine.table, engine.sched, logs_opener(engine.channel_fd));
 	engine.resolver = resolver_new(engine.base, engine.opener);
-	const struct control_parts parts = {engine.table, engine.opener, engine.sched};
+	const struct control_parts parts = {
+		engine.table, engine.opener, engine.sched, engine.notify};
 
 	engine.control = control_new(engine.base, control_fd, &parts);
 	engine.channel_event =

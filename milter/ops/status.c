@@ -84,8 +84,7 @@ json_t *status_hop(const struct hop_view *view)
 		"local", view->is_local, "learned", view->is_learned, "checks", checks(view));
 }
 
-/* is_asked_for - a plain text is looked for anywhere in the name */
-static bool is_asked_for(const char *pattern, const char *name)
+bool status_is_asked_for(const char *pattern, const char *name)
 {
 	if (pattern == NULL)
 		return true;
@@ -98,7 +97,7 @@ static void collect_hop(void *arg, struct hop *hop)
 	struct collect *collect = arg;
 	struct hop_view view;
 
-	if (!hop_is_shown(hop) || !is_asked_for(collect->pattern, hop_full_name(hop)))
+	if (!hop_is_shown(hop) || !status_is_asked_for(collect->pattern, hop_full_name(hop)))
 		return;
 	table_view(collect->table, hop, clock_now_ms(), &view);
 	collect->count[view.state]++;
