@@ -126,9 +126,9 @@ static const char *no_answer(FILE *stream, const json_error_t *error)
 {
 	if (errno == EAGAIN)
 		return "failfast-milter takes too long";
-	if (errno != 0)
+	if (errno != 0 && errno != ECONNRESET)
 		return strerror(errno);
-	return feof(stream) ? "failfast-milter hung up" : error->text;
+	return errno != 0 || feof(stream) ? "failfast-milter hung up" : error->text;
 }
 
 json_t *ctl_next(const struct ctl *ctl, FILE *stream, char why[CTL_WHY_BYTES])
