@@ -19,6 +19,7 @@
 #include "logs.h"
 #include "ops/changes.h"
 #include "ops/control.h"
+#include "ops/hook.h"
 #include "ops/http.h"
 #include "ops/metrics.h"
 #include "ops/notify.h"
@@ -32,6 +33,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -51,6 +53,7 @@ static struct {
 	struct table *table;
 	struct sched *sched;
 	struct notify *notify;
+	struct hook *hook;
 	struct evidence *evidence;
 	struct control *control;
 	struct resolver *resolver;
@@ -90,10 +93,26 @@ static void raise_limits(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* own_name - of this host, for those who are told of changes: as configured, or as Postfix calls itself */
+static const char *own_name(const struct sources *sources, const struct site *site, char host[HOST_NAME_MAX + 1])
+{
+	struct origin origin;
+
+	if (*sources->conf->hostname != '\0')
+		return sources->conf->hostname;
+	site_first_origin(site, &origin);
+	if (origin.instance != NULL)
+		return instance_parameter(origin.instance, "myhostname");
+	host[HOST_NAME_MAX] = '\0';
+	return gethostname(host, HOST_NAME_MAX) == 0 ? host : "";
+}
+
 static void apply(const struct sources *sources)
 {
+	char host[HOST_NAME_MAX + 1];
 	struct site *site = site_new(sources->conf, sources->postconfs, sources->count);
 
+	hook_apply(engine.hook, sources->conf->on_change, own_name(sources, site, host));
 	sched_apply(engine.sched, site);
 	evidence_apply(engine.evidence, site);
 	site_publish(site);
@@ -220,9 +239,13 @@ static void build_http(const struct sockets *sockets)
 }
 
 /* build_events - the parts of the event thread, in the order in which they need each other */
-static void build_events(const struct sources *sources, const struct sockets *sockets)
+static void build_events(const struct sources *sources, const struct sockets *sockets, int hook_fd)
 {
 	engine.notify = notify_new();
+	engine.hook = hook_new(engine.base, hook_fd);
+	if (engine.hook == NULL)
+		give_up(EX_OSERR, "out of memory");
+	notify_add(engine.notify, hook_change, engine.hook);
 	engine.opener = requests_new(engine.channel_fd);
 	engine.sched = sched_new(engine.base, engine.table, engine.opener, notify_change, engine.notify);
 	engine.keyring = secrets_new(engine.channel_fd);
@@ -233,7 +256,8 @@ static void build_events(const struct sources *sources, const struct sockets *so
 	engine.evidence = evidence_new(
 		engine.base, engine.table, engine.sched, logs_opener(engine.channel_fd));
 	engine.resolver = resolver_new(engine.base, engine.opener);
-	const struct control_parts parts = {engine.table, engine.opener, engine.sched};
+	const struct control_parts parts = {
+		engine.table, engine.opener, engine.sched, engine.notify};
 
 	engine.control = control_new(engine.base, sockets->control, &parts);
 	engine.channel_event =
@@ -256,7 +280,7 @@ static void seed_random(void)
 }
 
 _Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int channel_fd,
-	const struct sockets *sockets)
+	const struct sockets *sockets, int hook_fd)
 {
 	pthread_t thread;
 
@@ -271,7 +295,7 @@ _Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int
 	engine.table = table_new();
 	if (evthread_use_pthreads() < 0 || (engine.base = event_base_new()) == NULL)
 		give_up(EX_OSERR, "libevent does not start");
-	build_events(sources, sockets);
+	build_events(sources, sockets, hook_fd);
 	if (pthread_create(&thread, NULL, event_thread, NULL) != 0)
 		give_up(EX_OSERR, "cannot start a thread");
 	(void)channel_send(channel_fd, CHANNEL_READY, NULL, 0, -1, SEND_TIMEOUT_MS);

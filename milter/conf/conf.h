@@ -97,6 +97,7 @@ struct conf {
 	bool strip_forged;
 	unsigned max_failures;
 	char *on_change;
+	int on_change_line; /* 0: not in the file */
 	char *state;
 	int64_t slow_ms, tls_expiry_warning_ms;
 	char *content_filter;

@@ -50,7 +50,7 @@ static const char *const all_words[] = {"false", "true", NULL};
 #define PATH_OR_NOTHING "an absolute path, or \"\""
 #define PATTERNS "a pattern without spaces, like \"*@example.com\""
 
-/* on_change and state are "" where they would not be in a version that has them. */
+/* state is "" where it would not be in a version that has it. */
 #define OBJECT conf
 static const struct conf_option root_options[] = {
 	{"listen", AT(listen),
@@ -220,7 +220,6 @@ static const struct {
 	const char *available[4];     /* values that ask for nothing that is missing */
 	const char *advice;
 } unavailable[] = {
-	{"", "on_change", {""}, "leave it out or set it to \"\""},
 	{"", "state", {""}, "leave it out or set it to \"\""},
 };
 

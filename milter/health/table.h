@@ -68,6 +68,7 @@ struct findings {
 struct hop_change {
 	enum state from, to;
 	bool is_new_state; /* else only the reason changed */
+	bool is_first;	   /* the state never changed before */
 };
 
 /* What the scheduler wants to hear: a hop is wanted or a name was learned.  Comes from any thread with

@@ -53,6 +53,7 @@ struct hop {
 	time_t tls_not_after; /* 0: none is known */
 	enum state reported; /* what the log was told last */
 	enum reason reported_reason;
+	bool was_reported; /* a change of its state */
 	char *detail;
 	struct hop_mail *mail; /* NULL: it did nothing to mail yet */
 	bool has_check[CHECK_COUNT];

@@ -92,8 +92,7 @@ json_t *status_hop(const struct hop_view *view)
 		last_hour(view), "checks", checks(view));
 }
 
-/* is_asked_for - a plain text is looked for anywhere in the name */
-static bool is_asked_for(const char *pattern, const char *name)
+bool status_is_asked_for(const char *pattern, const char *name)
 {
 	if (pattern == NULL)
 		return true;
@@ -106,7 +105,7 @@ static void collect_hop(void *arg, struct hop *hop)
 	struct collect *collect = arg;
 	struct hop_view view;
 
-	if (!hop_is_shown(hop) || !is_asked_for(collect->pattern, hop_full_name(hop)))
+	if (!hop_is_shown(hop) || !status_is_asked_for(collect->pattern, hop_full_name(hop)))
 		return;
 	table_view(collect->table, hop, clock_now_ms(), &view);
 	collect->count[view.state]++;
