@@ -1,10 +1,12 @@
 /*
- * log - messages to syslog or to standard error
+ * log - messages to syslog, to standard error, or to the journal of systemd behind it
  *
  * Each message is formatted once into a fixed buffer, cleaned, and handed over whole, so that lines
  * of different threads never mix and a hostile banner can neither forge a line nor cost memory.
  */
 #include "base/log.h"
+
+#include "base/log_journal.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -16,11 +18,13 @@
 #define LINE_BYTES 2048
 
 static bool use_stderr = true;
+static bool use_journal; /* which is what standard error is */
 static int level;
 
 void log_init(const char *ident, bool to_stderr, int verbosity)
 {
 	use_stderr = to_stderr;
+	use_journal = to_stderr && log_journal_find();
 	level = verbosity;
 	/* libmilter and libc log through syslog(3) too, so it is opened in both cases. */
 	openlog(ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
@@ -56,23 +60,35 @@ static void clean(char *text)
 	}
 }
 
-static void emit(int priority, const char *label, int error, const char *fmt, va_list ap)
+/* write_out - a clean line, to where messages go.  A journal that does not take it by its own protocol reads the
+ * priority in front of the line (sd-daemon(3)). */
+static void write_out(
+	int priority, const char *line, const struct log_field *fields, size_t field_count)
+{
+	if (!use_stderr)
+		syslog(priority, "%s", line);
+	else if (!use_journal)
+		(void)dprintf(STDERR_FILENO, "%s\n", line);
+	else if (!log_journal_send(priority, line, fields, field_count))
+		(void)dprintf(STDERR_FILENO, "<%d>%s\n", priority, line);
+}
+
+static void emit(int priority, const char *label, int error, const struct log_field *fields,
+	size_t field_count, const char *fmt, va_list ap)
 {
 	char line[LINE_BYTES];
 	int saved = errno;
-	int used = vsnprintf(line, sizeof line - 1, fmt, ap);
+	int used = snprintf(line, sizeof line - 1, "%s", label);
+	int length = vsnprintf(line + used, sizeof line - 1 - (size_t)used, fmt, ap);
 
-	if (used < 0)
-		used = 0;
+	if (length > 0)
+		used += length;
 	if ((size_t)used >= sizeof line - 1)
 		used = (int)sizeof line - 2;
 	if (error != 0)
 		(void)snprintf(line + used, sizeof line - 1 - (size_t)used, ": %s", strerror(error));
 	clean(line);
-	if (use_stderr)
-		(void)dprintf(STDERR_FILENO, "%s%s\n", label, line);
-	else
-		syslog(priority, "%s%s", label, line);
+	write_out(priority, line, fields, field_count);
 	errno = saved;
 }
 
@@ -83,7 +99,7 @@ static void emit(int priority, const char *label, int error, const char *fmt, va
 		if (!(enabled))                                                                    \
 			return;                                                                    \
 		va_start(ap, fmt);                                                                 \
-		emit(priority, label, error, fmt, ap);                                             \
+		emit(priority, label, error, NULL, 0, fmt, ap);                                    \
 		va_end(ap);                                                                        \
 	}
 
@@ -94,6 +110,15 @@ DEFINE_LOG(log_warnx, LOG_WARNING, "warning: ", 0, true)
 DEFINE_LOG(log_info, LOG_INFO, "", 0, true)
 DEFINE_LOG(log_debug, LOG_DEBUG, "", 0, level >= 1)
 DEFINE_LOG(log_trace, LOG_DEBUG, "", 0, level >= 2)
+
+void log_info_about(const struct log_field *fields, size_t field_count, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	emit(LOG_INFO, "", 0, fields, field_count, fmt, ap);
+	va_end(ap);
+}
 
 bool log_is_tracing(void)
 {
