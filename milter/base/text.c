@@ -3,6 +3,8 @@
  */
 #include "base/text.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,43 +77,12 @@ void text_print(struct text *text, const char *fmt, ...)
 	text->used += (size_t)count;
 }
 
-/* utf8_length - of the character that begins there, 0: it is none (RFC 3629, 4) */
-static size_t utf8_length(const unsigned char *at)
-{
-	unsigned char least = 0x80, most = 0xbf;
-	size_t length;
-
-	if (at[0] >= 0xc2 && at[0] <= 0xdf)
-		length = 2;
-	else if (at[0] >= 0xe0 && at[0] <= 0xef)
-		length = 3;
-	else if (at[0] >= 0xf0 && at[0] <= 0xf4)
-		length = 4;
-	else
-		return 0;
-	if (at[0] == 0xe0)
-		least = 0xa0;
-	else if (at[0] == 0xed)
-		most = 0x9f;
-	else if (at[0] == 0xf0)
-		least = 0x90;
-	else if (at[0] == 0xf4)
-		most = 0x8f;
-	if (at[1] < least || at[1] > most)
-		return 0;
-	for (size_t i = 2; i < length; i++)
-		if (at[i] < 0x80 || at[i] > 0xbf)
-			return 0;
-	/* C1 controls */
-	return at[0] == 0xc2 && at[1] < 0xa0 ? 0 : length;
-}
-
 void text_clean(struct text *text, const char *words, const char *(*escape)(char byte))
 {
 	const unsigned char *at = (const unsigned char *)words;
 
 	while (*at != '\0') {
-		size_t length = *at >= 0x80 ? utf8_length(at) : 1;
+		size_t length = *at >= 0x80 ? utf8_length((const char *)at) : 1;
 		const char *instead = *at < 0x80 ? escape((char)*at) : NULL;
 
 		if (instead != NULL) {
