@@ -24,6 +24,9 @@ enum channel_type {
 	CHANNEL_TOLD,	   /* keeper: the answer, which is secret */
 	CHANNEL_LOG,	   /* engine: open Postfix's log, see logs.h */
 	CHANNEL_LOG_OPENED, /* keeper: the answer, with the descriptor unless it failed */
+	CHANNEL_ALIVE,	    /* engine: its event thread runs; every PULSE_BEAT_MS */
+	CHANNEL_REREAD,	    /* engine: read both configurations again; the payload is a number, see */
+	CHANNEL_REREAD_DONE, /* keeper: what came of it, a block, see reload_report.h */
 };
 
 struct channel_message {

@@ -50,7 +50,7 @@ static const char *const all_words[] = {"false", "true", NULL};
 #define PATH_OR_NOTHING "an absolute path, or \"\""
 #define PATTERNS "a pattern without spaces, like \"*@example.com\""
 
-/* http, on_change and state are "" where they would not be in a version that has them. */
+/* http and on_change are "" where they would not be in a version that has them. */
 #define OBJECT conf
 static const struct conf_option root_options[] = {
 	{"listen", AT(listen),
@@ -76,7 +76,8 @@ static const struct conf_option root_options[] = {
 	{"max_failures", AT(max_failures), NUMBER("8", 0, 1000)},
 	{"on_change", AT(on_change), TEXT("", conf_check_optional_path),
 		.expected = PATH_OR_NOTHING},
-	{"state", AT(state), TEXT("", conf_check_optional_path), .expected = PATH_OR_NOTHING},
+	{"state", AT(state), TEXT("/var/lib/failfast-milter/state.json", conf_check_optional_path),
+		.expected = PATH_OR_NOTHING},
 	{"slow", AT(slow_ms), DURATION("5s", 1 * MS, 1 * HOUR)},
 	{"tls_expiry_warning", AT(tls_expiry_warning_ms), DURATION("14d", 0, 3650 * DAY)},
 	{"content_filter", AT(content_filter), TEXT("", conf_check_optional_hop),
@@ -222,7 +223,6 @@ static const struct {
 } unavailable[] = {
 	{"", "http", {""}, "leave it out or set it to \"\""},
 	{"", "on_change", {""}, "leave it out or set it to \"\""},
-	{"", "state", {""}, "leave it out or set it to \"\""},
 };
 
 static bool is_one_of(const char *value, const char *const words[], size_t count)

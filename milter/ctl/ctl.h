@@ -19,6 +19,8 @@ struct ctl {
 	struct conf *conf;  /* NULL when the command needs none and the socket was given */
 	bool is_json;
 	char *listener; /* --listener ADDR:PORT, NULL: not given */
+	const char *duration; /* --for, NULL: not given */
+	const char *comment;  /* --comment, NULL: not given */
 	bool has_colour;
 	unsigned columns; /* of the terminal; what is printed fits, 0: do not cut */
 };
@@ -27,6 +29,8 @@ struct ctl {
 int ctl_status(const struct ctl *ctl, int argc, char **argv);
 int ctl_check(const struct ctl *ctl, int argc, char **argv);
 int ctl_explain(const struct ctl *ctl, int argc, char **argv);
+int ctl_force(const struct ctl *ctl, int argc, char **argv);
+int ctl_reload(const struct ctl *ctl, int argc, char **argv);
 int ctl_probe(const struct ctl *ctl, int argc, char **argv);
 
 /* ctl_text - a string of an object, "" when there is none; owned by the object */

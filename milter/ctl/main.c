@@ -22,7 +22,9 @@ static const struct command {
 } commands[] = {
 	{"check", ctl_check, true},
 	{"explain", ctl_explain, false},
+	{"force", ctl_force, false},
 	{"probe", ctl_probe, false},
+	{"reload", ctl_reload, false},
 	{"status", ctl_status, false},
 };
 
@@ -33,7 +35,9 @@ int ctl_usage(void)
 		"    status [--json] [PATTERN]\n"
 		"    explain [--json] SENDER RECIPIENT [--listener ADDR:PORT]\n"
 		"    probe [--json] HOP\n"
-		"    check [--json]\n");
+		"    force [--json] HOP up|down|auto [--for DURATION] [--comment TEXT]\n"
+		"    check [--json]\n"
+		"    reload [--json]\n");
 	return CTL_UNKNOWN;
 }
 
@@ -88,6 +92,8 @@ int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{"json", no_argument, NULL, 'j'},
+		{"comment", required_argument, NULL, 'm'},
+		{"for", required_argument, NULL, 'f'},
 		{"listener", required_argument, NULL, 'l'},
 		{0},
 	};
@@ -107,6 +113,12 @@ int main(int argc, char **argv)
 			break;
 		case 'l':
 			ctl.listener = optarg;
+			break;
+		case 'f':
+			ctl.duration = optarg;
+			break;
+		case 'm':
+			ctl.comment = optarg;
 			break;
 		case 'j':
 			ctl.is_json = true;

@@ -9,6 +9,8 @@
 #define FF_CONTROL_H
 
 #include "health/table.h"
+#include "ops/force.h"
+#include "ops/reread.h"
 #include "postfix/opener.h"
 #include "probe/sched.h"
 
@@ -23,6 +25,8 @@ struct control_parts {
 	struct table *table;
 	const struct opener *opener;
 	struct sched *sched;
+	struct force *force;
+	struct rereads *rereads;
 };
 
 /* control_new - serve on a listening socket, which it owns from now on; NULL: no memory */

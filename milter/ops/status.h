@@ -17,6 +17,9 @@ json_t *status_document(struct table *table, const char *pattern);
 /* status_hop - one hop, as the document has it */
 json_t *status_hop(const struct hop_view *view);
 
+/* status_override - what the operator says of a hop, as the document has it */
+json_t *status_override(const struct override *override);
+
 /* status_text - a JSON string of any bytes */
 json_t *status_text(const char *bytes);
 

@@ -20,6 +20,16 @@ void credentials_start(struct prober *prober)
 	(void)!getrandom(prober->salt, sizeof prober->salt, 0);
 }
 
+const unsigned char *prober_salt(const struct prober *prober)
+{
+	return prober->salt;
+}
+
+void prober_use_salt(struct prober *prober, const unsigned char salt[PROBE_PRINT_BYTES])
+{
+	memcpy(prober->salt, salt, PROBE_PRINT_BYTES);
+}
+
 void prober_use_keyring(struct prober *prober, const struct keyring *keyring)
 {
 	prober->keyring = keyring;
@@ -48,16 +58,23 @@ static bool make_print(
 	return is_made && length == PROBE_PRINT_BYTES;
 }
 
-/* take - use them, unless they were rejected before */
-static void take(struct probe *probe, const struct credentials *credentials)
+/* were_rejected - by this engine, or as far as is known by one before it */
+static bool were_rejected(const struct probe *probe)
 {
 	const struct probe_auth *auth = &probe->request.auth;
 
+	return auth->has_rejected && memcmp(auth->rejected, probe->result.print,
+					     auth->is_short ? PROBE_SHORT_PRINT_BYTES : PROBE_PRINT_BYTES) == 0;
+}
+
+/* take - use them, unless they were rejected before */
+static void take(struct probe *probe, const struct credentials *credentials)
+{
 	if (!make_print(probe->prober, credentials, probe->result.print)) {
 		(void)snprintf(probe->no_credentials, sizeof probe->no_credentials, "no SHA-256 in OpenSSL");
 		return;
 	}
-	if (auth->has_rejected && memcmp(auth->rejected, probe->result.print, PROBE_PRINT_BYTES) == 0) {
+	if (were_rejected(probe)) {
 		probe->result.is_spared = true;
 		return;
 	}

@@ -4,6 +4,7 @@
 #include "probe/deep.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void copy(char *out, size_t out_bytes, const char *text)
@@ -25,6 +26,7 @@ static void ask_auth(const struct deep *deep, const struct plan *plan, struct pr
 	auth->may_be_plain = plan->auth.may_be_plain;
 	auth->prefers_tls = plan->auth.prefers_tls;
 	auth->has_rejected = deep->state.kind[DEPTH_KIND_AUTH].is_latched;
+	auth->is_short = deep->has_short_print;
 	memcpy(auth->rejected, deep->rejected, sizeof auth->rejected);
 }
 
@@ -91,8 +93,10 @@ static void keep(struct deep *deep, const struct probe_result *result)
 			depth_record(&deep->state, (enum depth_kind)kind,
 				kind == faulty ? &result->outcome[CHECK_SERVER] : &fine, result->detail,
 				result->evidence_ms);
-	if (result->is_deep[DEPTH_KIND_AUTH] && result->outcome[CHECK_SERVER].reason == REASON_AUTH_REJECTED)
+	if (result->is_deep[DEPTH_KIND_AUTH] && result->outcome[CHECK_SERVER].reason == REASON_AUTH_REJECTED) {
 		memcpy(deep->rejected, result->print, sizeof deep->rejected);
+		deep->has_short_print = false;
+	}
 	if (result->is_spared || result->is_deep[DEPTH_KIND_AUTH])
 		deep->is_rechecking = false;
 }
@@ -131,6 +135,39 @@ void deep_forget(struct deep *deep)
 	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++)
 		depth_forget(&deep->state, (enum depth_kind)kind);
 	deep->is_rechecking = false;
+}
+
+bool deep_copy(struct deep *to, const struct deep *from)
+{
+	*to = *from;
+	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++)
+		to->state.kind[kind].fault = NULL;
+	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++) {
+		const struct depth_fault *fault = from->state.kind[kind].fault;
+
+		if (fault == NULL)
+			continue;
+		to->state.kind[kind].fault = malloc(sizeof *fault);
+		if (to->state.kind[kind].fault == NULL) {
+			deep_free(to);
+			return false;
+		}
+		*to->state.kind[kind].fault = *fault;
+	}
+	return true;
+}
+
+bool deep_is_latched(const struct deep *deep)
+{
+	return deep->state.kind[DEPTH_KIND_AUTH].is_latched;
+}
+
+bool deep_is_blank(const struct deep *deep)
+{
+	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++)
+		if (deep->state.kind[kind].due_ms != 0 || deep->state.kind[kind].fault != NULL)
+			return false;
+	return true;
 }
 
 void deep_free(struct deep *deep)

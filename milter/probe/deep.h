@@ -18,6 +18,7 @@ struct deep {
 	uint64_t tls_hash;  /* of what was asked of the server */
 	bool is_rechecking; /* rejected credentials may be others now */
 	unsigned char rejected[PROBE_PRINT_BYTES];
+	bool has_short_print; /* only PROBE_SHORT_PRINT_BYTES of it are known */
 };
 
 /* deep_ask - fill in what this probe is to do behind hello */
@@ -33,6 +34,15 @@ bool deep_recheck(struct deep *deep);
 
 /* deep_forget - the operator asks: the next probe goes all the way, whatever was rejected before */
 void deep_forget(struct deep *deep);
+
+/* deep_copy - for somebody else to keep; false when out of memory */
+bool deep_copy(struct deep *to, const struct deep *from);
+
+/* deep_is_latched - credentials were rejected and are not sent again by themselves */
+bool deep_is_latched(const struct deep *deep);
+
+/* deep_is_blank - there is nothing to be kept */
+bool deep_is_blank(const struct deep *deep);
 
 /* deep_free - what it owns */
 void deep_free(struct deep *deep);

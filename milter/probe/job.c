@@ -169,6 +169,16 @@ static void soften(const struct job *job, struct findings *findings)
 		findings->outcome[CHECK_RESOLVE] = unsure;
 }
 
+/* take_deep - what lies behind hello; credentials that were rejected must not be sent again by the next engine, either */
+static void take_deep(struct job *job, const struct probe_result *result, struct findings *findings)
+{
+	bool was_latched = deep_is_latched(&job->deep);
+
+	deep_take(&job->deep, result, findings);
+	if (!was_latched && deep_is_latched(&job->deep) && job->sched->on_latch != NULL)
+		job->sched->on_latch(job->sched->latch_arg);
+}
+
 /* record_result - of a server or a transport */
 static void record_result(struct job *job, const struct probe_result *result)
 {
@@ -182,7 +192,7 @@ static void record_result(struct job *job, const struct probe_result *result)
 	memcpy(findings.has, result->has, sizeof findings.has);
 	memcpy(findings.outcome, result->outcome, sizeof findings.outcome);
 	if (job->transport == NULL)
-		deep_take(&job->deep, result, &findings);
+		take_deep(job, result, &findings);
 	soften(job, &findings);
 	record(job, &findings);
 	hearsay_result(&job->hearsay, hop_failing_since_ms(job->hop) != 0, hop_is_settled(job->hop),
@@ -460,7 +470,14 @@ struct job *job_new(struct sched *sched, struct hop *hop, bool is_base)
 	}
 	if (is_base)
 		transport_check_watch(job->transport, &job->inquiries.trace);
+	else
+		sched_recall(sched, hop_full_name(hop), &job->deep);
 	return job;
+}
+
+const struct deep *job_deep(const struct job *job)
+{
+	return &job->deep;
 }
 
 struct inquiries *job_inquiries(struct job *job)

@@ -30,6 +30,9 @@ enum {
 	PROBE_RECIPIENT_BYTES = 512,
 	PROBE_OPTIONS_BYTES = 256,
 	PROBE_PRINT_BYTES = 32,
+	/* What a state file keeps of a print: enough to know credentials again, since of 65,536 others one looks the
+	 * same, and too little to try passwords on. */
+	PROBE_SHORT_PRINT_BYTES = 2,
 };
 
 /* How to authenticate. */
@@ -41,6 +44,7 @@ struct probe_auth {
 	bool may_be_plain, prefers_tls;
 	bool has_rejected; /* credentials with this print are not sent again */
 	unsigned char rejected[PROBE_PRINT_BYTES];
+	bool is_short;	   /* only PROBE_SHORT_PRINT_BYTES of it are known */
 };
 
 /* What one probe found. */
@@ -112,6 +116,13 @@ struct prober *prober_new(struct event_base *base, const struct opener *opener);
 
 /* prober_use_keyring - without one nothing is authenticated; it must outlive the prober */
 void prober_use_keyring(struct prober *prober, const struct keyring *keyring);
+
+/* prober_salt - PROBE_PRINT_BYTES that went into the prints of credentials: with another salt the same credentials have
+ * another print */
+const unsigned char *prober_salt(const struct prober *prober);
+
+/* prober_use_salt - that of an engine before this one, before anything is probed */
+void prober_use_salt(struct prober *prober, const unsigned char salt[PROBE_PRINT_BYTES]);
 
 /* prober_free - all its probes must be gone */
 void prober_free(struct prober *prober);

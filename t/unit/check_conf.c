@@ -59,7 +59,7 @@ START_TEST(what_this_version_lacks_is_off_by_default)
 
 	ck_assert_str_eq(conf->http, "");
 	ck_assert_str_eq(conf->on_change, "");
-	ck_assert_str_eq(conf->state, "");
+	ck_assert_str_eq(conf->state, "/var/lib/failfast-milter/state.json");
 	conf_unref(conf);
 }
 END_TEST

@@ -96,7 +96,9 @@ class Milter:
 
     def conf_text(self):
         """The configuration as it should be now."""
-        options = {"listen": self.listen, "control": self.control, "user": USER, **self.options}
+        # No state file unless a test is about it: what one start has seen is nothing to the next.
+        options = {"listen": self.listen, "control": self.control, "user": USER, "state": "",
+                   **self.options}
         lines = [f"{key} = {literal(value)}" for key, value in options.items()]
         evidence = f"evidence = {self.evidence}" if self.evidence else ""
         lines += [f"postfix {quote(postfix.config)} {{ {evidence} }}" for postfix in self.postfix]
@@ -227,6 +229,18 @@ class Milter:
             return document
         assert not check, f"failfastctl status: exit {code}: {document}"
         return None
+
+    def force(self, hop, state, *args):
+        """failfastctl force, which has to work; the hop as it is then."""
+        code, document = self.ctl("force", "--json", hop, state, *args)
+        assert code == 0, document
+        return document["status"]
+
+    def reload(self):
+        """failfastctl reload, which has to work; its document."""
+        code, document = self.ctl("reload", "--json")
+        assert code == 0 and document["reloaded"], document
+        return document
 
     def hops(self):
         """{name: hop} of what status says."""
