@@ -253,9 +253,10 @@ static void on_change(void *arg, const struct hop_view *view, const struct hop_c
 	state_changed(arg);
 }
 
+/* on_forced - a force_changed_fn */
 static void on_forced(void *arg)
 {
-	state_changed(arg);
+	state_save(arg);
 }
 
 /* build_memory - what outlives this engine, and what the operator says */

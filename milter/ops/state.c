@@ -230,7 +230,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (*state->path == '\0')
 		return;
 	if (!hand_over(state)) {
-		arm(state, STATE_GAP_MS);
+		arm(state, STATE_RETRY_MS);
 		return;
 	}
 	state->is_due = false;
@@ -246,6 +246,14 @@ void state_changed(struct state_store *state)
 	state->is_due = true;
 	left_ms = state->saved_ms != 0 ? state->saved_ms + gap_ms(state) - clock_now_ms() : 0;
 	arm(state, left_ms > 0 ? left_ms : 0);
+}
+
+void state_save(struct state_store *state)
+{
+	if (*state->path == '\0')
+		return;
+	state->is_due = true;
+	arm(state, 0);
 }
 
 void state_use(struct state_store *state, const char *path)
@@ -390,7 +398,7 @@ void state_restored(struct state_store *state)
 
 static void on_latch(void *arg)
 {
-	state_changed(arg);
+	state_save(arg);
 }
 
 struct state_store *state_new(struct event_base *base, struct table *table, struct sched *sched)

@@ -19,6 +19,7 @@ enum {
 	STATE_GAP_MS = 1000,	  /* changes that come closer are written together */
 	STATE_GAP_TIMES = 20,	  /* or so many times what writing takes, if that is longer */
 	STATE_INTERVAL_MS = 60000, /* written when nothing changes */
+	STATE_RETRY_MS = 50,	  /* the writer is still at work */
 	STATE_END_MS = 2000,	  /* the last time is not waited for longer */
 };
 
@@ -39,6 +40,10 @@ void state_use(struct state_store *state, const char *path);
 
 /* state_changed - there is something new to be kept */
 void state_changed(struct state_store *state);
+
+/* state_save - the same for what must not be lost: what the operator said, and that credentials were rejected.  Written
+ * as soon as the writer has time. */
+void state_save(struct state_store *state);
 
 /* state_end - write for the last time; takes at most STATE_END_MS */
 void state_end(struct state_store *state);

@@ -368,8 +368,21 @@ START_TEST(rejected_credentials_are_known_again)
 	expect(CHECK_SERVER, REASON_NONE, false);
 	ck_assert(result.is_spared && !result.is_deep[DEPTH_KIND_AUTH]);
 	ck_assert_uint_eq(auths, 0);
-	(void)strcpy(ring.credentials.password, "another");
+	/* An engine before this one has left a part of the print. */
+	request.auth.is_short = true;
+	memset(request.auth.rejected + PROBE_SHORT_PRINT_BYTES, 0, PROBE_PRINT_BYTES - PROBE_SHORT_PRINT_BYTES);
 	done = released = 0;
+	run_against("[127.0.0.1]:%u");
+	ck_assert(result.is_spared);
+	request.auth.rejected[0] ^= 1;
+	done = released = 0;
+	run_against("[127.0.0.1]:%u");
+	ck_assert_uint_eq(auths, 1);
+	ck_assert(!result.is_spared);
+	request.auth.rejected[0] ^= 1;
+	request.auth.is_short = false;
+	(void)strcpy(ring.credentials.password, "another");
+	done = released = auths = 0;
 	run_against("[127.0.0.1]:%u");
 	ck_assert_uint_eq(auths, 1);
 	ck_assert(!result.is_spared);
