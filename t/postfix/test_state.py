@@ -11,6 +11,7 @@ import pytest
 from harness.milter import BRISK, QUIET, USER
 from harness.scene import FilterScene, RelayScene, RouteScene
 from harness.wait import wait_until
+from test_auth import AuthScene
 
 SAYS = "^(warning: |error: )?state: "
 NOBODY = pwd.getpwnam(USER)
@@ -126,6 +127,7 @@ def spoil_half(path):
 def spoil_owner(path):
     """Somebody else's."""
     os.chown(path, 0, 0)
+    path.chmod(0o644)
 
 
 def spoil_mode(path):
@@ -208,6 +210,35 @@ def test_learned_hops_are_known_again(site):
     restart(scene)
     hop = scene.milter.hop(direct)
     assert (hop["state"], hop["learned"], hop["roles"]) == ("up", True, ["transport"])
+
+
+@pytest.mark.seconds(14)
+def test_rejected_credentials_are_not_sent_again_by_the_next_engine(site):
+    scene = with_state(AuthScene(site)).passwords("wrong")
+    scene.start()
+    scene.wait("down", "auth-rejected")
+    assert len(scene.attempts()) == 1
+    wait_until(lambda: '"latched":true' in state_path(scene).read_text(), 5, "it is kept")
+    assert "wrong" not in state_path(scene).read_text()
+    for is_crash in (False, True, False):
+        before = scene.relay.connections
+        if is_crash:
+            engine = scene.milter.engine_pid()
+            os.kill(engine, signal.SIGKILL)
+            wait_until(lambda engine=engine: scene.milter.children(scene.milter.pid()) not in ([], [engine]),
+                       5, "a new engine")
+            scene.milter.wait_ready()
+        else:
+            restart(scene)
+        wait_until(lambda before=before: scene.relay.connections >= before + 3, 10, "probes after that")
+        scene.wait("down", "auth-rejected")
+        assert len(scene.attempts()) == 1, "an engine that is started again locks the account"
+    # Others are tried while nothing runs that could have been told.
+    scene.milter.stop()
+    scene.passwords()
+    scene.milter.start()
+    scene.wait("up")
+    assert len(scene.attempts()) == 2
 
 
 @pytest.mark.seconds(20)

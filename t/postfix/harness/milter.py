@@ -71,6 +71,7 @@ class Milter:
         self.options = dict(options)
         self.evidence = ""  # of the postfix sections; "": the default
         self.extra = ""
+        self.env = {}  # beside ours
         self.process = None
 
     def _default_listen(self):
@@ -117,7 +118,8 @@ class Milter:
             return subprocess.Popen(
                 [program("failfast-milter"), "-f", "-v", *flags, "-c", str(self.conf),
                  "-p", str(self.pidfile)],
-                stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True,
+                env={**os.environ, **self.env})
 
     def start(self, wait=True):
         """Start, and return when the control socket answers."""
@@ -229,6 +231,15 @@ class Milter:
             return document
         assert not check, f"failfastctl status: exit {code}: {document}"
         return None
+
+    def ask(self, **request):
+        """One request by the control socket, without failfastctl; the document."""
+        with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rwb") as stream:
+            connection.settimeout(15)
+            connection.connect(str(self.control))
+            stream.write(json.dumps(request).encode() + b"\n")
+            stream.flush()
+            return json.loads(stream.readline())
 
     def force(self, hop, state, *args):
         """failfastctl force, which has to work; the hop as it is then."""
