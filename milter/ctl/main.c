@@ -24,8 +24,10 @@ static const struct command {
 } commands[] = {
 	{"check", ctl_check, true},
 	{"explain", ctl_explain, false},
+	{"force", ctl_force, false},
 	{"help", ctl_help, false},
 	{"probe", ctl_probe, false},
+	{"reload", ctl_reload, false},
 	{"status", ctl_status, false},
 	{"watch", ctl_watch, false},
 };
@@ -131,6 +133,8 @@ int main(int argc, char **argv)
 	static const struct option long_options[] = {
 		{"help", no_argument, NULL, 'h'},
 		{"json", no_argument, NULL, 'j'},
+		{"comment", required_argument, NULL, 'm'},
+		{"for", required_argument, NULL, 'f'},
 		{"listener", required_argument, NULL, 'l'},
 		{"names", no_argument, NULL, 'n'},
 		{"plugin", no_argument, NULL, 'p'},
@@ -154,8 +158,14 @@ int main(int argc, char **argv)
 		case 'l':
 			ctl.listener = optarg;
 			break;
+		case 'f':
+			ctl.duration = optarg;
+			break;
 		case 'h':
 			wants_help = true;
+			break;
+		case 'm':
+			ctl.comment = optarg;
 			break;
 		case 'j':
 			ctl.is_json = true;

@@ -36,6 +36,7 @@ struct client {
 	struct explain *explain; /* under way, NULL: none */
 	struct probing *probing; /* the same */
 	struct watcher *watcher; /* the same */
+	struct reread *reread;	 /* the same */
 	bool is_answered;
 };
 
@@ -57,6 +58,8 @@ static void client_free(struct client *client)
 		probing_cancel(client->probing);
 	if (client->watcher != NULL)
 		feed_leave(client->watcher);
+	if (client->reread != NULL)
+		reread_cancel(client->control->parts.rereads, client->reread);
 	client->control->clients--;
 	bufferevent_free(client->connection);
 	free(client);
@@ -172,9 +175,36 @@ static void run_watch(struct client *client, const json_t *request)
 	bufferevent_set_timeouts(client->connection, NULL, NULL);
 }
 
+static void run_force(struct client *client, const json_t *request)
+{
+	answer(client, force_run(client->control->parts.force, request));
+}
+
+static void on_reread(void *arg, json_t *document)
+{
+	struct client *client = arg;
+
+	client->reread = NULL;
+	answer(client, document);
+}
+
+static void run_reload(struct client *client, const json_t *request)
+{
+	static const struct timeval write_timeout = {CONTROL_TIMEOUT_S, 0};
+
+	(void)request;
+	/* Tables of thousands of lines take their time. */
+	bufferevent_set_timeouts(client->connection, NULL, &write_timeout);
+	client->reread = reread_start(client->control->parts.rereads, on_reread, client);
+	if (client->reread == NULL)
+		answer(client, complaint("the keeper cannot be asked"));
+}
+
 static const struct command commands[] = {
 	{"explain", run_explain},
+	{"force", run_force},
 	{"probe", run_probe},
+	{"reload", run_reload},
 	{"status", run_status},
 	{"watch", run_watch},
 };
@@ -212,7 +242,7 @@ static void on_read(struct bufferevent *connection, void *arg)
 	size_t bytes;
 	char *line;
 
-	if (client->explain != NULL || client->probing != NULL)
+	if (client->explain != NULL || client->probing != NULL || client->reread != NULL)
 		return; /* one request a connection */
 	if (client->watcher != NULL) {
 		/* Input that fills up would hide that the client has hung up. */

@@ -54,23 +54,6 @@ START_TEST(the_probe_section_has_defaults)
 }
 END_TEST
 
-START_TEST(what_this_version_lacks_is_off_by_default)
-{
-	struct conf *conf = parse_good("postfix \"/etc/postfix\" { }");
-
-	ck_assert_str_eq(conf->on_change, "");
-	ck_assert_str_eq(conf->state, "");
-	conf_unref(conf);
-}
-END_TEST
-
-START_TEST(what_this_version_lacks_can_be_switched_off)
-{
-	conf_unref(parse_good("http = \"\" on_change = '' state = \"\"\n"
-			      "hop \"*\" { tls = none ca_file = \"\" recipient = \"\" }\n"));
-}
-END_TEST
-
 START_TEST(evidence_is_taken_unless_it_is_switched_off)
 {
 	struct conf *conf = parse_good("postfix /etc/postfix { evidence = none }\n"
@@ -367,8 +350,6 @@ static void add_values(TCase *tcase)
 {
 	ADD(an_empty_file_gives_the_defaults);
 	ADD(the_probe_section_has_defaults);
-	ADD(what_this_version_lacks_is_off_by_default);
-	ADD(what_this_version_lacks_can_be_switched_off);
 	ADD(evidence_is_taken_unless_it_is_switched_off);
 	ADD(every_option_can_be_set);
 	ADD(every_probe_option_can_be_set);
