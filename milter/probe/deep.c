@@ -8,15 +8,6 @@
 #include <string.h>
 #include <utlist.h>
 
-struct deep_server {
-	struct deep_server *prev, *next;
-	uint64_t server;
-	struct depth_state state;
-	uint64_t tls_hash;  /* of what was asked of it */
-	bool is_rechecking; /* rejected credentials may be others now */
-	unsigned char rejected[DEEP_PRINT_BYTES];
-};
-
 static struct deep_server *find(const struct deep *deep, uint64_t server)
 {
 	struct deep_server *found;
@@ -184,6 +175,16 @@ void deep_take(struct deep *deep, uint64_t server, const unsigned char *print, b
 	result->reason = fault->outcome.reason;
 	result->severity = fault->outcome.severity;
 	(void)snprintf(result->detail, sizeof result->detail, "%s", fault->detail);
+}
+
+void deep_doubt(struct deep *deep)
+{
+	struct deep_server *server;
+
+	DL_FOREACH(deep->servers, server)
+	{
+		server->state.kind[DEPTH_KIND_TLS].due_ms = 0;
+	}
 }
 
 bool deep_recheck(struct deep *deep)

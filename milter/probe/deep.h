@@ -21,7 +21,15 @@ enum {
 	DEEP_SERVERS = 64,     /* then the one that was not met for the longest time is forgotten */
 };
 
-struct deep_server;
+/* What is known of one server. */
+struct deep_server {
+	struct deep_server *prev, *next;
+	uint64_t server; /* its number */
+	struct depth_state state;
+	uint64_t tls_hash;  /* of what was asked of it */
+	bool is_rechecking; /* rejected credentials may be others now */
+	unsigned char rejected[DEEP_PRINT_BYTES]; /* where DEPTH_KIND_AUTH is latched */
+};
 
 /* Of one hop.  All zero at first. */
 struct deep {
@@ -57,6 +65,10 @@ bool deep_is_rejected(const struct deep *deep, const unsigned char print[DEEP_PR
  * credentials at hand, NULL: there were none.  is_spared: they were not sent, for they are rejected. */
 void deep_take(struct deep *deep, uint64_t server, const unsigned char *print, bool is_spared,
 	struct smtp_dialogue_result *result, int64_t now_ms);
+
+/* deep_doubt - mail does not get through, whatever probes say: TLS, which it may be due to, is looked at with the next
+ * one */
+void deep_doubt(struct deep *deep);
 
 /* deep_recheck - configuration changed; true when a probe should look at once.  The same credentials are not sent
  * again. */
