@@ -157,8 +157,8 @@ def test_a_password_that_one_exchanger_rejects_is_not_tried_at_the_next(site, au
 @pytest.mark.seconds(8)
 def test_a_certificate_that_mail_meets_is_looked_at_at_once(site, authority):
     """It was fine a moment ago, and would not be looked at for ten minutes; but Postfix defers mail."""
-    site.unbound(relay=ONE_MX)
-    scene = ServersScene(site, authority, _issue(authority, MX1), f"{DOMAIN}:PORT", probe=SLOW)
+    site.unbound(relay=NO_MX)
+    scene = ServersScene(site, authority, _issue(authority, DOMAIN), f"[{DOMAIN}]:PORT", probe=SLOW)
     scene.postfix.params["relay_transport"] = "smtp"  # one hop for the log to speak of
     scene.postfix.prepare()
     scene.postfix.start()
@@ -167,7 +167,7 @@ def test_a_certificate_that_mail_meets_is_looked_at_at_once(site, authority):
     scene.milter.wait_sockets()
     scene.milter.wait_state(scene.hop, "up")
     scene.milter.log.wait_for("following the log of Postfix", 10)
-    scene.relay.set_tls(identity=authority.issue(MX1, [MX1], ends="20210101000000Z"))
+    scene.relay.set_tls(identity=authority.issue(DOMAIN, [DOMAIN], ends="20210101000000Z"))
     scene.must_accept()
     scene.milter.wait_state(scene.hop, "down", "tls-certificate", 6)
     scene.must_refuse(scene.hop, *CERTIFICATE)
