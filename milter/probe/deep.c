@@ -184,6 +184,16 @@ void deep_take(struct deep *deep, uint64_t server, const unsigned char *print, b
 	(void)snprintf(result->detail, sizeof result->detail, "%s", fault->detail);
 }
 
+void deep_doubt(struct deep *deep)
+{
+	struct deep_server *server;
+
+	DL_FOREACH(deep->servers, server)
+	{
+		server->state.kind[DEPTH_KIND_TLS].due_ms = 0;
+	}
+}
+
 bool deep_recheck(struct deep *deep)
 {
 	struct deep_server *server;

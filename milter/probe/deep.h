@@ -69,6 +69,10 @@ bool deep_is_rejected(const struct deep *deep, const unsigned char print[DEEP_PR
 void deep_take(struct deep *deep, uint64_t server, const unsigned char *print, bool is_spared,
 	struct smtp_dialogue_result *result, int64_t now_ms);
 
+/* deep_doubt - mail does not get through, whatever probes say: TLS, which it may be due to, is looked at with the next
+ * one */
+void deep_doubt(struct deep *deep);
+
 /* deep_recheck - configuration changed; true when a probe should look at once.  The same credentials are not sent
  * again. */
 bool deep_recheck(struct deep *deep);

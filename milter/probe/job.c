@@ -365,6 +365,8 @@ void job_hear(struct job *job, enum statement statement, bool is_sure)
 		(void)table_accuse(job->sched->table, job->hop, &policy);
 	delay_ms = hearsay_hurries(&job->hearsay, statement, probe->fast_interval_ms,
 		hop.interval_ms, clock_now_ms(), &is_new);
+	if (is_new && statement == STATEMENT_FAILS && is_sure)
+		deep_doubt(&job->deep);
 	if (is_new)
 		log_debug("hop %s: %s in Postfix's log", hop_full_name(job->hop),
 			is_down ? "delivered" : "deferred");
