@@ -28,6 +28,7 @@ int ctl_status(const struct ctl *ctl, int argc, char **argv);
 int ctl_check(const struct ctl *ctl, int argc, char **argv);
 int ctl_explain(const struct ctl *ctl, int argc, char **argv);
 int ctl_probe(const struct ctl *ctl, int argc, char **argv);
+int ctl_queue(const struct ctl *ctl, int argc, char **argv);
 
 /* ctl_text - a string of an object, "" when there is none; owned by the object */
 const char *ctl_text(const json_t *object, const char *key);

@@ -23,6 +23,7 @@ static const struct command {
 	{"check", ctl_check, true},
 	{"explain", ctl_explain, false},
 	{"probe", ctl_probe, false},
+	{"queue", ctl_queue, true},
 	{"status", ctl_status, false},
 };
 
@@ -33,7 +34,8 @@ int ctl_usage(void)
 		"    status [--json] [PATTERN]\n"
 		"    explain [--json] SENDER RECIPIENT [--listener ADDR:PORT]\n"
 		"    probe [--json] HOP\n"
-		"    check [--json]\n");
+		"    check [--json]\n"
+		"    queue [--json] [FILE]\n");
 	return CTL_UNKNOWN;
 }
 
