@@ -52,7 +52,7 @@ struct queue_server {
 
 /* queue_reason_normalize - what is another word in each message becomes ADDRESS, HOST, IP, SERVER,
  * URL, ID or N; one that is cut ends in "..." */
-void queue_reason_normalize(char out[QUEUE_REASON_BYTES], const char *reason);
+void queue_reason_normalize(char text[QUEUE_REASON_BYTES], const char *reason);
 
 /* queue_reason_server - false when none is named */
 bool queue_reason_server(const char *reason, struct queue_server *out);

@@ -61,10 +61,12 @@ static void free_node(struct node *node)
 
 void queue_groups_free(struct queue_groups *groups)
 {
-	struct node *node, *next;
+	struct node *node = groups->nodes, *next;
 
-	HASH_ITER (hh, groups->nodes, node, next) {
-		HASH_DEL(groups->nodes, node);
+	/* HASH_CLEAR leaves the elements and how they follow each other */
+	HASH_CLEAR(hh, groups->nodes);
+	for (; node != NULL; node = next) {
+		next = node->hh.next;
 		free_node(node);
 	}
 	free(groups->sorted);
@@ -259,12 +261,10 @@ static int by_messages(const void *a, const void *b)
 
 const struct queue_group *const *queue_groups_sorted(struct queue_groups *groups, size_t *count_out)
 {
-	struct node *node, *next;
-
 	free(groups->sorted);
 	*count_out = 0;
 	groups->sorted = xcalloc(HASH_COUNT(groups->nodes) + 1, sizeof(struct queue_group *));
-	HASH_ITER (hh, groups->nodes, node, next)
+	for (const struct node *node = groups->nodes; node != NULL; node = node->hh.next)
 		groups->sorted[(*count_out)++] = &node->group;
 	qsort(groups->sorted, *count_out, sizeof(struct queue_group *), by_messages);
 	return groups->sorted;

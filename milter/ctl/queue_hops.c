@@ -201,7 +201,7 @@ static void index_hop(struct queue_hops *hops, const json_t *hop)
 		lower(host->name);
 		HASH_ADD_STR(hops->hosts, name, host);
 	}
-	host->hops = xrealloc(host->hops, (host->count + 1) * sizeof *host->hops);
+	host->hops = xrealloc(host->hops, (host->count + 1) * sizeof(const json_t *));
 	host->hops[host->count++] = hop;
 }
 
@@ -218,26 +218,47 @@ struct queue_hops *queue_hops_new(const struct ctl *ctl)
 	return hops;
 }
 
-void queue_hops_free(struct queue_hops *hops)
+static void free_hosts(struct queue_hops *hops)
 {
-	struct host *host, *next_host;
-	struct route *route, *next_route;
-	struct instance *instance, *next_instance;
+	struct host *host = hops->hosts, *next;
 
-	HASH_ITER (hh, hops->hosts, host, next_host) {
-		HASH_DEL(hops->hosts, host);
+	/* HASH_CLEAR leaves the elements and how they follow each other */
+	HASH_CLEAR(hh, hops->hosts);
+	for (; host != NULL; host = next) {
+		next = host->hh.next;
 		free(host->hops);
 		free(host);
 	}
-	HASH_ITER (hh, hops->routes, route, next_route) {
-		HASH_DEL(hops->routes, route);
+}
+
+static void free_routes(struct queue_hops *hops)
+{
+	struct route *route = hops->routes, *next;
+
+	HASH_CLEAR(hh, hops->routes);
+	for (; route != NULL; route = next) {
+		next = route->hh.next;
 		json_decref(route->hops);
 		free(route);
 	}
-	HASH_ITER (hh, hops->instances, instance, next_instance) {
-		HASH_DEL(hops->instances, instance);
+}
+
+static void free_instances(struct queue_hops *hops)
+{
+	struct instance *instance = hops->instances, *next;
+
+	HASH_CLEAR(hh, hops->instances);
+	for (; instance != NULL; instance = next) {
+		next = instance->hh.next;
 		free(instance);
 	}
+}
+
+void queue_hops_free(struct queue_hops *hops)
+{
+	free_hosts(hops);
+	free_routes(hops);
+	free_instances(hops);
 	json_decref(hops->status);
 	free(hops);
 }

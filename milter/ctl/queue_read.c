@@ -27,10 +27,9 @@ struct line {
 
 static void add(struct line *line, const char *text, size_t bytes)
 {
-	if (line->is_too_long || line->used + bytes > QUEUE_LINE_BYTES) {
-		line->is_too_long = true;
+	line->is_too_long = line->is_too_long || line->used + bytes > QUEUE_LINE_BYTES;
+	if (line->is_too_long || bytes == 0)
 		return;
-	}
 	if (line->used + bytes > line->size) {
 		line->size = line->size * 2 + FIRST_BYTES;
 		if (line->size < line->used + bytes)
