@@ -36,6 +36,7 @@ int ctl_explain(const struct ctl *ctl, int argc, char **argv);
 int ctl_force(const struct ctl *ctl, int argc, char **argv);
 int ctl_reload(const struct ctl *ctl, int argc, char **argv);
 int ctl_probe(const struct ctl *ctl, int argc, char **argv);
+int ctl_queue(const struct ctl *ctl, int argc, char **argv);
 int ctl_watch(const struct ctl *ctl, int argc, char **argv);
 int ctl_help(const struct ctl *ctl, int argc, char **argv);
 

@@ -27,6 +27,7 @@ static const struct command {
 	{"force", ctl_force, false},
 	{"help", ctl_help, false},
 	{"probe", ctl_probe, false},
+	{"queue", ctl_queue, true},
 	{"reload", ctl_reload, false},
 	{"status", ctl_status, false},
 	{"watch", ctl_watch, false},

@@ -114,6 +114,7 @@ static void run_explain(struct client *client, const json_t *request)
 		.recipient = text_of(request, "recipient"),
 		.daemon_address = text_of(request, "address"),
 		.daemon_port = text_of(request, "port"),
+		.directory = text_of(request, "instance"),
 	};
 
 	if (question.sender == NULL || question.recipient == NULL) {
