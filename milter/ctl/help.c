@@ -60,9 +60,10 @@ static void print_all(void)
 	for (size_t i = 0; i < sizeof helps / sizeof *helps; i++)
 		if (ctl_has_command(helps[i].name))
 			(void)printf("    %-8s %s\n", helps[i].name, helps[i].purpose);
-	(void)printf("\n-c FILE            the configuration, which names the socket of the daemon\n"
-		     "-s CONTROL_SOCKET  that socket\n"
-		     "-V                 the version\n\nSee failfastctl(8).\n");
+	(void)printf(
+		"\n-c FILE            the configuration, which names the socket of the daemon\n"
+		"-s CONTROL_SOCKET  that socket\n"
+		"-V                 the version\n\nSee failfastctl(8).\n");
 }
 
 int ctl_help(const struct ctl *ctl, int argc, char **argv)
@@ -79,9 +80,10 @@ int ctl_help(const struct ctl *ctl, int argc, char **argv)
 
 		if (strcmp(help->name, argv[1]) != 0 || !ctl_has_command(help->name))
 			continue;
-		(void)printf("usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] %s%s%s\n\n%s: %s.\n%s", help->name,
-			*help->arguments != '\0' ? " " : "", help->arguments, help->name, help->purpose,
-			help->text);
+		(void)printf(
+			"usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] %s%s%s\n\n%s: %s.\n%s",
+			help->name, *help->arguments != '\0' ? " " : "", help->arguments,
+			help->name, help->purpose, help->text);
 		return CTL_UP;
 	}
 	return ctl_no_such_command(argv[1]);

@@ -129,6 +129,22 @@ static int run_command(
 	return status;
 }
 
+/* run_words - a command and its arguments */
+static int run_words(struct ctl *ctl, const char *filename, int argc, char **argv)
+{
+	const struct command *command = argc > 0 ? find_command(argv[0]) : NULL;
+
+	if (argc == 0)
+		return ctl_usage();
+	if (command == NULL)
+		return ctl_no_such_command(argv[0]);
+	if (command->run == ctl_help)
+		return ctl_help(ctl, argc, argv);
+	if ((ctl->is_plugin || ctl->is_names) && command->run != ctl_status)
+		return ctl_usage();
+	return run_command(ctl, command, filename, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
@@ -141,8 +157,7 @@ int main(int argc, char **argv)
 		{"plugin", no_argument, NULL, 'p'},
 		{0},
 	};
-	const char *filename = SYSCONFDIR "/failfast-milter.conf";
-	const struct command *command;
+	const char *filename = NULL;
 	struct ctl ctl = {0};
 	bool wants_help = false;
 	int option;
@@ -187,14 +202,6 @@ int main(int argc, char **argv)
 	/* "help" and what it is about, or "COMMAND --help" */
 	if (wants_help)
 		return ctl_help(&ctl, optind < argc ? 2 : 1, argv + optind - 1);
-	if (optind >= argc)
-		return ctl_usage();
-	command = find_command(argv[optind]);
-	if (command == NULL)
-		return ctl_no_such_command(argv[optind]);
-	if (command->run == ctl_help)
-		return ctl_help(&ctl, argc - optind, argv + optind);
-	if ((ctl.is_plugin || ctl.is_names) && command->run != ctl_status)
-		return ctl_usage();
-	return run_command(&ctl, command, filename, argc - optind, argv + optind);
+	return run_words(&ctl, filename != NULL ? filename : SYSCONFDIR "/failfast-milter.conf", argc - optind,
+		argv + optind);
 }
