@@ -87,19 +87,27 @@ static const struct hop *source(const struct hop *hop)
 	return hop->is_probed || hop->base == NULL ? hop : hop->base;
 }
 
+/* copy - this is done for each hop on the way of each message */
+static void copy(char *out, size_t bytes, const char *text)
+{
+	size_t length = strnlen(text, bytes - 1);
+
+	memcpy(out, text, length);
+	out[length] = '\0';
+}
+
 void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out)
 {
 	const struct hop *owner = hop, *from = source(hop);
 	const struct check *check = hop_worst(hop, &owner);
 
-	(void)snprintf(out->name, sizeof out->name, "%s", hop->name);
+	copy(out->name, sizeof out->name, hop->name);
 	out->roles = hop->roles;
 	out->is_local = hop->is_local;
 	out->is_learned = hop->is_learned;
 	out->state = check != NULL ? check->state : STATE_UNKNOWN;
 	out->reason = check != NULL ? check->reason : REASON_NONE;
-	(void)snprintf(out->detail, sizeof out->detail, "%s",
-		owner->detail != NULL ? owner->detail : "");
+	copy(out->detail, sizeof out->detail, owner->detail != NULL ? owner->detail : "");
 	out->since = hop->since;
 	out->last_probe = from->last_probe;
 	out->age_ms = from->result_ms != 0 ? now_ms - from->result_ms : -1;
@@ -112,7 +120,7 @@ void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out
 	if (out->is_stale) {
 		out->state = STATE_UNKNOWN;
 		out->reason = REASON_NONE;
-		(void)snprintf(out->detail, sizeof out->detail, "no result for too long");
+		copy(out->detail, sizeof out->detail, "no result for too long");
 	}
 }
 
