@@ -184,6 +184,7 @@ static struct bufferevent *on_client(struct event_base *base, void *arg)
 	}
 	arm(client->deadline, GATE_REQUEST_MS);
 	bufferevent_setwatermark(client->connection, EV_READ, 0, GATE_UNREAD_BYTES);
+	(void)bufferevent_priority_set(client->connection, HTTP_PRIORITY);
 	bufferevent_incref(client->connection);
 	return client->connection;
 }

@@ -17,6 +17,9 @@
 
 enum { GATE_CLIENTS = 64, GATE_REQUEST_MS = 10 * 1000, GATE_ANSWER_MS = 60 * 1000 };
 
+/* Priorities of events: those of HTTP come last, all others are in the middle, as libevent has it by default. */
+enum { HTTP_PRIORITIES = 3, HTTP_PRIORITY = 2 };
+
 struct gate;
 
 /* gate_new - let clients of a listening socket, which it owns from now on, into the server; NULL: out of memory */

@@ -22,7 +22,7 @@ class Swarm:
     def __init__(self, web):
         self._process = subprocess.Popen(  # pylint: disable=consider-using-with
             [sys.executable, "-B", ROOT / "t" / "peers" / "swarm.py", web.host, str(web.port),
-             web.milter.control], stdout=subprocess.PIPE, text=True)
+             web.milter.control, str(200 if is_sanitized() else 1000)], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout.readline() == "going\n"
 
     def rest(self):
@@ -72,20 +72,23 @@ def test_garbage_slow_and_a_thousand_parallel_clients_do_not_delay_a_verdict(sit
     wait_until(lambda: web.get("/healthz").status == 200, 10, "healthy")
     mta = Mta(milter.socket_path())
     site.at_end(mta.close)
-    quiet, noisy = ask_for(mta, hop, SECONDS), []
+    quiet, noisy, slowest = ask_for(mta, hop, SECONDS), [], 0
     swarm = Swarm(web)
     site.at_end(swarm.kill)
     for _ in range(ROUNDS):
         swarm.go_on()
         noisy += ask_for(mta, hop, SECONDS)
-        assert web.get("/healthz", timeout=10).status == 200
+        began = time.monotonic()
+        assert web.get("/healthz", timeout=20).status == 200
+        slowest = max(slowest, time.monotonic() - began)
         swarm.rest()
         quiet += ask_for(mta, hop, SECONDS)
     answers = swarm.end()
     for name, took in (("quiet", quiet), ("noisy", noisy)):
         print(f"{name}: {len(took)} verdicts, half within {statistics.median(took) * 1000:.3f} ms, "
               f"99 of 100 within {statistics.quantiles(took, n=100)[98] * 1000:.3f} ms")
-    print(f"answers to the swarm: HTTP {answers[0]}, control {answers[1]}")
+    print(f"answers to the swarm: HTTP {answers[0]}, control {answers[1]}; "
+          f"healthz amid it within {slowest:.3f} s")
     assert min(answers) > 10, answers
     if not is_sanitized():
         assert statistics.median(noisy) - statistics.median(quiet) < LIMIT_S
