@@ -23,6 +23,7 @@
 #include "ops/force.h"
 #include "ops/hook.h"
 #include "ops/http.h"
+#include "ops/http_gate.h"
 #include "ops/metrics.h"
 #include "ops/notify.h"
 #include "ops/pulse.h"
@@ -294,6 +295,25 @@ static void build_memory(void)
 	engine.rereads = rereads_new(ask_reread, NULL);
 }
 
+/* new_base - what is asked by HTTP comes last: after each such answer it is looked whether mail wants something */
+static struct event_base *new_base(void)
+{
+	static const struct timeval at_most = {0, 1000};
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config != NULL &&
+		event_config_set_max_dispatch_interval(config, &at_most, -1, HTTP_PRIORITY) == 0)
+		base = event_base_new_with_config(config);
+	if (base != NULL && event_base_priority_init(base, HTTP_PRIORITIES) < 0) {
+		event_base_free(base);
+		base = NULL;
+	}
+	if (config != NULL)
+		event_config_free(config);
+	return base;
+}
+
 static void *event_thread(void *arg)
 {
 	(void)arg;
@@ -379,7 +399,7 @@ _Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int
 	engine.channel_fd = channel_fd;
 	engine.conf = conf_ref(fixed);
 	engine.table = table_new();
-	if (evthread_use_pthreads() < 0 || (engine.base = event_base_new()) == NULL)
+	if (evthread_use_pthreads() < 0 || (engine.base = new_base()) == NULL)
 		give_up(EX_OSERR, "libevent does not start");
 	build_events(sources, sockets, hook_fd);
 	if (pthread_create(&thread, NULL, event_thread, NULL) != 0)

@@ -423,9 +423,13 @@ void table_each(struct table *table, void (*fn)(void *arg, struct hop *hop), voi
 {
 	struct hop *hop, *next;
 
-	pthread_mutex_lock(&table->lock);
-	HASH_SORT(table->hops, by_name);
-	pthread_mutex_unlock(&table->lock);
+	/* Removing one keeps the order. */
+	if (table->sorted != table->generation) {
+		pthread_mutex_lock(&table->lock);
+		HASH_SORT(table->hops, by_name);
+		pthread_mutex_unlock(&table->lock);
+		table->sorted = table->generation;
+	}
 	HASH_ITER(hh, table->hops, hop, next)
 	{
 		fn(arg, hop);

@@ -80,6 +80,7 @@ struct table {
 	struct learned *queue; /* of table_learn(), TABLE_LEARN_QUEUE places */
 	unsigned queued;
 	uint64_t generation;
+	uint64_t sorted; /* the generation whose hops are in the order of their names */
 	unsigned learned; /* hops with is_learned */
 	bool is_teaching; /* the event thread works on what it took out of the queue */
 	uint64_t queue_rounds; /* counts how often the queue was found empty */

@@ -6,6 +6,7 @@
  */
 #include "ops/control.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ops/explain.h"
 #include "ops/feed.h"
@@ -27,6 +28,7 @@ struct control {
 	struct control_parts parts;
 	struct feed *feed;
 	unsigned clients;
+	int64_t complained_ms; /* that there are too many */
 };
 
 /* What a client's callbacks know. */
@@ -277,6 +279,18 @@ static void on_event(struct bufferevent *connection, short what, void *arg)
 		client_free(client);
 }
 
+/* complain - not once for each of thousands */
+static void complain(struct control *control)
+{
+	enum { PAUSE_MS = 10 * 1000 };
+	int64_t now_ms = clock_now_ms();
+
+	if (control->complained_ms != 0 && now_ms - control->complained_ms < PAUSE_MS)
+		return;
+	control->complained_ms = now_ms;
+	log_warnx("control: too many clients");
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
 	int length, void *arg)
 {
@@ -291,7 +305,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 		client->connection =
 			bufferevent_socket_new(control->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (client == NULL || client->connection == NULL) {
-		log_warnx("control: too many clients");
+		complain(control);
 		free(client);
 		close(fd);
 		return;
