@@ -26,11 +26,10 @@ def cpu_seconds(pid):
 class Empty:
     """An empty_milter on a UNIX or TCP socket."""
 
-    def __init__(self, listen, steps, refuses=False):
+    def __init__(self, listen, steps, flags=(), log=None):
         self.listen = listen
-        flags = ["-r"] if refuses else []
         self._process = subprocess.Popen(
-            [BUILD / "t/bench/empty_milter", *flags, "-s", str(steps), listen])
+            [BUILD / "t/bench/empty_milter", *flags, "-s", str(steps), listen], stderr=log)
         wait_until(self._listens, 5, f"{listen} listens")
 
     def _listens(self):
