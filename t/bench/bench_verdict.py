@@ -1,13 +1,12 @@
 #!/usr/bin/python3
 """bench_verdict - what failfast-milter costs beside a plugin that does nothing
 
-    bench_verdict.py [-q]
+    bench_verdict.py [-q] [-r]
 
 t/peers/mta_load plays the MTA for both, with the same protocol steps over UNIX sockets.  Rates, the 99th percentile of
-a message's time and the processor time that the plugin's process uses for a message are compared; -q asks for
-fewer and shorter rounds, when a first impression is enough.  The exit status is 1 when a goal is missed.
+a message's time and the processor time that the plugin's process uses for a message are compared.  The exit status is
+1 when a goal is missed.
 """
-import argparse
 import pathlib
 import socket
 import sys
@@ -165,9 +164,7 @@ def compare_hops(bench, sink):
 
 def main():
     """Everything in turn."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("-q", action="store_true", help="fewer and shorter rounds")
-    options = parser.parse_args()
+    options = rounds.options("what a verdict costs beside a plugin that does nothing")
     if options.q:
         plugins.ROUND_SECONDS = 0.2
     with tempfile.TemporaryDirectory(prefix="failfast-b-") as directory:
