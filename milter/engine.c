@@ -111,7 +111,7 @@ static const char *own_name(const struct sources *sources, const struct site *si
 
 	if (*sources->conf->hostname != '\0')
 		return sources->conf->hostname;
-	site_first_origin(site, &origin);
+	site_first_origin(site, NULL, &origin);
 	if (origin.instance != NULL)
 		return instance_parameter(origin.instance, "myhostname");
 	host[HOST_NAME_MAX] = '\0';

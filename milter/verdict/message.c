@@ -161,7 +161,7 @@ static struct way *add_way(struct message *message, const struct route *route)
 	way = &ways[message->way_count];
 	*way = (struct way){.count = route->count};
 	if (route->count > 0) {
-		way->leg = calloc(route->count, sizeof *way->leg);
+		way->leg = malloc(route->count * sizeof *way->leg);
 		if (way->leg == NULL)
 			return NULL;
 		memcpy(way->leg, route->leg, route->count * sizeof *way->leg);
@@ -255,7 +255,6 @@ void message_recipient(struct message *message, struct table *table, struct reso
 	own.count = 0;
 	verdict_begin(decision);
 	get_facts(message, recipient, &verdict);
-	message_set_queue_id(message, facts->queue_id);
 	for (size_t i = 0; i < filters->count; i++)
 		if (ask(message, table, &filters->leg[i], &hop))
 			(void)verdict_add(decision, &verdict, &filters->leg[i], &hop);
@@ -310,12 +309,12 @@ static void see(struct table *table, const struct leg *leg, size_t count, struct
 struct outcome_of_all {
 	size_t recipients, refused;
 	bool is_refused_whole;
-	struct decision refusing, other; /* the gravest that refuses, and that does not */
+	struct decision *other, refusing; /* the gravest that does not refuse, and that does */
 };
 
 static void add_decision(struct outcome_of_all *all, const struct decision *decision)
 {
-	struct decision *of_its_kind = &all->other;
+	struct decision *of_its_kind = all->other;
 
 	all->recipients++;
 	if (decision->policy.action == ACTION_TEMPFAIL) {
@@ -356,16 +355,18 @@ void message_end(struct message *message, struct table *table, struct decision *
 
 	all.recipients = all.refused = 0;
 	all.is_refused_whole = false;
+	all.other = decision;
 	verdict_begin(&all.refusing);
-	verdict_begin(&all.other);
+	verdict_begin(decision);
 	see(table, message->origin.filters->leg, message->origin.filters->count, &common);
 	for (size_t i = 0; i < message->way_count; i++) {
 		see(table, message->way[i].leg, message->way[i].count, &own);
 		decide_way(message, &message->way[i], &common, &own, &all);
 	}
-	*decision = all.refused > 0 && all.other.policy.action <= ACTION_TAG ? all.refusing : all.other;
 	if (all.refused == 0)
 		return;
+	if (decision->policy.action <= ACTION_TAG)
+		*decision = all.refusing;
 	if (all.is_refused_whole || (all.refused == all.recipients && !message->is_incomplete))
 		*decision = all.refusing;
 	else if (decision->policy.action == ACTION_TEMPFAIL)

@@ -26,7 +26,6 @@ struct facts {
 	const char *client_name;    /* {client_name} */
 	const char *login;	    /* {auth_authen} */
 	/* Of each recipient: */
-	const char *queue_id;	    /* i, absent at the first */
 	const char *sender;	    /* {mail_addr} */
 	const char *recipient;	    /* {rcpt_addr} */
 	const char *mailer;	    /* {rcpt_mailer} */

@@ -57,7 +57,6 @@ static void end_message(struct session *session)
 static void get_facts(SMFICTX *ctx, bool is_first, struct facts *facts)
 {
 	*facts = (struct facts){
-		.queue_id = smfi_getsymval(ctx, "i"),
 		.sender = smfi_getsymval(ctx, "{mail_addr}"),
 		.recipient = smfi_getsymval(ctx, "{rcpt_addr}"),
 		.mailer = smfi_getsymval(ctx, "{rcpt_mailer}"),
@@ -74,7 +73,7 @@ static void get_facts(SMFICTX *ctx, bool is_first, struct facts *facts)
 }
 
 /* open_message - at the first recipient; false when we cannot, or shall not any more */
-static bool open_message(struct session *session, const struct facts *facts)
+static bool open_message(SMFICTX *ctx, struct session *session, const struct facts *facts)
 {
 	if (session->message != NULL)
 		return true;
@@ -82,8 +81,10 @@ static bool open_message(struct session *session, const struct facts *facts)
 		return false;
 	session->message = message_new(session->site, facts);
 	if (session->message == NULL) {
+		const char *queue_id = smfi_getsymval(ctx, "i");
+
 		log_errx("%s: accept: no memory to look at it",
-			facts->queue_id != NULL ? facts->queue_id : "NOQUEUE");
+			queue_id != NULL ? queue_id : "NOQUEUE");
 		return false;
 	}
 	atomic_fetch_add(&open_messages, 1);
@@ -169,11 +170,14 @@ static sfsistat on_recipient(SMFICTX *ctx, char **argv)
 	if (session == NULL)
 		return SMFIS_CONTINUE;
 	get_facts(ctx, session->message == NULL, &facts);
-	if (!open_message(session, &facts)) {
+	if (!open_message(ctx, session, &facts)) {
 		tally_recipient(ACTION_ACCEPT, REASON_LOCAL_ERROR);
 		return SMFIS_ACCEPT;
 	}
 	message_recipient(session->message, table, resolver, &facts, &decision);
+	/* Postfix has none yet at the first recipient. */
+	if (decision.is_faulty)
+		message_set_queue_id(session->message, smfi_getsymval(ctx, "i"));
 	tally_verdict(clock_now_us() - start_us);
 	count(&decision);
 	if (decision.policy.action == ACTION_TEMPFAIL)

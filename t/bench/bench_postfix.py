@@ -1,15 +1,14 @@
 #!/usr/bin/python3
 """bench_postfix - what failfast-milter costs behind a real Postfix
 
-    bench_postfix.py [-q]
+    bench_postfix.py [-q] [-r]
 
 As root: a private Postfix in namespaces of its own, as the tests have it, with a listener for each milter that is
 compared.  smtp-source(1) sends, discard(8) takes the mail under another name, so that there is a hop to be asked
 about.  opendkim (Debian's package) is measured where it is installed: it signs with RSA of 2048 bits, which the goal is
 about, or verifies mail that nobody signed.  Behind Postfix, whose own work is the greatest part of a message, no plugin
-could be five times as fast: there the rate without any milter is told beside it.  -q asks for fewer and shorter rounds.  The exit status is 1 when a goal is missed.
+could be five times as fast: there the rate without any milter is told beside it.  The exit status is 1 when a goal is missed.
 """
-import argparse
 import os
 import pathlib
 import shutil
@@ -47,7 +46,7 @@ class OpenDkim:
             "AutoRestart no", "RequireSafeKeys no", "Canonicalization relaxed/simple", "Domain from.test",
             "Selector bench", f"KeyFile {self._key()}", "InternalHosts 0.0.0.0/0",
             "ExternalIgnoreList 0.0.0.0/0"]) + "\n", encoding="ascii")
-        self._process = subprocess.Popen(["opendkim", "-f", "-x", conf])
+        self._process = subprocess.Popen(["opendkim", "-f", "-x", conf], start_new_session=True)
         wait_until(self._listens, 5, f"{self.listen} listens")
 
     def _key(self):
@@ -246,9 +245,7 @@ def time_set_up(bench):
 
 def main():
     """Everything in turn."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("-q", action="store_true", help="fewer and shorter rounds")
-    options = parser.parse_args()
+    options = rounds.options("what failfast-milter costs behind a real Postfix")
     if os.geteuid() != 0:
         print("behind a real Postfix: not measured, that needs root")
         return 0

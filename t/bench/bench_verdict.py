@@ -1,13 +1,12 @@
 #!/usr/bin/python3
 """bench_verdict - what failfast-milter costs beside a plugin that does nothing
 
-    bench_verdict.py [-q]
+    bench_verdict.py [-q] [-r]
 
 t/peers/mta_load plays the MTA for both, with the same protocol steps over UNIX sockets.  Rates, the 99th percentile of
-a message's time and the processor time that the plugin's process uses for a message are compared; -q asks for
-fewer and shorter rounds, when a first impression is enough.  The exit status is 1 when a goal is missed.
+a message's time and the processor time that the plugin's process uses for a message are compared.  The exit status is
+1 when a goal is missed.
 """
-import argparse
 import pathlib
 import socket
 import sys
@@ -55,9 +54,10 @@ class Bench:
         made.wait_sockets()
         return made
 
-    def empty(self, name, steps, **kwargs):
+    def empty(self, name, steps, flags=()):
         """An empty plugin that runs."""
-        made = Empty(f"unix:{self.dir}/{name}.sock", steps, **kwargs)
+        with open(self.dir / f"{name}.log", "ab") as log:
+            made = Empty(f"unix:{self.dir}/{name}.sock", steps, flags, log)
         self.at_end(made.stop)
         return made
 
@@ -89,12 +89,12 @@ def column(results, *keys):
     return results
 
 
-def report(ours, other, with_slowest=True):
+def report(ours, other, rate_goal=RATE, slowest_goal=SLOWEST):
     """The lines about one comparison."""
-    say("  rate", rounds.ratios(column(ours, "per_second"), column(other, "per_second")), RATE)
-    slowest = rounds.ratios(column(ours, "message_us", "p99"), column(other, "message_us", "p99"))
-    if with_slowest:
-        say("  99th percentile of a message's time", slowest, SLOWEST)
+    say("  rate", rounds.ratios(column(ours, "per_second"), column(other, "per_second")), rate_goal)
+    say("  99th percentile of a message's time",
+        rounds.ratios(column(ours, "message_us", "p99"), column(other, "message_us", "p99")),
+        slowest_goal)
     say("  processor time of a message",
         rounds.ratios(column(ours, "cpu_us"), column(other, "cpu_us")))
     say("    of failfast-milter", column(ours, "cpu_us"), unit=" us")
@@ -110,18 +110,29 @@ def compare_with_empty(bench, sink):
     ours.wait_state(good, "up")
     ours.wait_state(bad, "down")
     steps = load(ours.listen, hops=macros(good), messages=1)["steps_left_out"]
-    for what, hop, refuses, shapes in (("accepted", good, False, SHAPES),
-                                       ("refused with 451", bad, True, REFUSING_SHAPES)):
-        empty = bench.empty(f"empty-{refuses}", steps, refuses=refuses)
-        for name, connections, per_connection in shapes:
-            heading(f"{what}, {name}: failfast-milter / empty plugin")
-            arguments = {"hops": macros(hop)}
-            results = bench.compare({"empty": (empty, arguments), "ours": (ours, arguments)},
-                                    connections=connections, per_connection=per_connection)
-            key = "tempfailed" if refuses else "accepted"
-            assert all(one[key] and not one["failed"] and one["accepted"] * one["tempfailed"] == 0
-                       for run in results.values() for one in run), results
-            report(results["ours"], results["empty"])
+    plugin = bench.empty("empty", steps)
+    for shape in SHAPES:
+        compare_one(bench, f"accepted, {shape[0]}: failfast-milter / empty plugin", shape,
+                    (ours, good), (plugin, good))
+    plugin = bench.empty("refusing", steps, ["-r"])
+    for shape in REFUSING_SHAPES:
+        compare_one(bench, f"refused with 451, {shape[0]}: failfast-milter / empty plugin that refuses", shape,
+                    (ours, bad), (plugin, bad))
+    plugin = bench.empty("logging", steps, ["-r", "-l"])
+    compare_one(bench, "refused with 451, 1 connection: failfast-milter / the same that writes a log line",
+                REFUSING_SHAPES[0], (ours, bad), (plugin, bad), None, None)
+
+
+def compare_one(bench, title, shape, ours, other, *goals):  # pylint: disable=too-many-arguments
+    """Two (plugin, hop) in turn, and the lines about it."""
+    _name, connections, per_connection = shape
+    runs = {name: (plugin, {"hops": macros(hop)}) for name, (plugin, hop) in
+            (("other", other), ("ours", ours))}
+    results = bench.compare(runs, connections=connections, per_connection=per_connection)
+    assert all(one["failed"] == 0 and one["accepted"] * one["tempfailed"] == 0
+               for run in results.values() for one in run), results
+    heading(title)
+    report(results["ours"], results["other"], *goals)
 
 
 def knowing(bench, sink, count):
@@ -148,14 +159,12 @@ def compare_hops(bench, sink):
         runs[count] = (ours, {"hop_file": file})
     heading(f"{MANY_HOPS} hops known and mail to each / {FEW_HOPS} hops")
     results = bench.compare(runs, connections=1)
-    report(results[MANY_HOPS], results[FEW_HOPS], with_slowest=False)
+    report(results[MANY_HOPS], results[FEW_HOPS], slowest_goal=None)
 
 
 def main():
     """Everything in turn."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("-q", action="store_true", help="fewer and shorter rounds")
-    options = parser.parse_args()
+    options = rounds.options("what a verdict costs beside a plugin that does nothing")
     if options.q:
         plugins.ROUND_SECONDS = 0.2
     with tempfile.TemporaryDirectory(prefix="failfast-b-") as directory:

@@ -1,22 +1,23 @@
 /*
  * empty_milter - a libmilter plugin that does nothing: what a plugin costs at least
  *
- *	empty_milter [-r] [-s STEPS] SOCKET
+ *	empty_milter [-r [-l]] [-s STEPS] SOCKET
  *
  * Postfix hands it the same macros as failfast-milter, and with the STEPS that failfast-milter negotiates away
  * (a number, as mta_load prints it) it takes the same steps.  It accepts all mail; with -r it refuses each
- * recipient with one and the same reply.  SOCKET is as libmilter has it.  It serves until it is killed.
+ * recipient with one and the same reply, and with -l writes a line about it to standard error.  SOCKET is as libmilter has it.  It serves until it is killed.
  */
 #include <libmilter/mfapi.h>
 
 #include <err.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { LISTEN_BACKLOG = 1024 }; /* failfast-milter's */
 
-static bool refuses;
+static bool refuses, logs;
 static unsigned long left_out = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NOEOH | SMFIP_NOBODY |
 				SMFIP_NOUNKNOWN | SMFIP_NOHDRS | SMFIP_NODATA;
 
@@ -25,9 +26,10 @@ static sfsistat on_recipient(SMFICTX *ctx, char **argv)
 	static char code[] = "451", enhanced[] = "4.4.1";
 	static char text[] = "transport is temporarily unavailable: connection refused";
 
-	(void)argv;
 	if (!refuses || smfi_setreply(ctx, code, enhanced, text) != MI_SUCCESS)
 		return SMFIS_CONTINUE;
+	if (logs)
+		(void)fprintf(stderr, "NOQUEUE: tempfail: to=%s, reply=\"%s %s %s\"\n", argv[0], code, enhanced, text);
 	return SMFIS_TEMPFAIL;
 }
 
@@ -80,16 +82,18 @@ int main(int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt(argc, argv, "rs:")) != -1) {
+	while ((option = getopt(argc, argv, "lrs:")) != -1) {
 		if (option == 'r')
 			refuses = true;
+		else if (option == 'l')
+			logs = true;
 		else if (option == 's')
 			left_out = strtoul(optarg, NULL, 0);
 		else
 			return 64;
 	}
 	if (optind + 1 != argc)
-		errx(64, "usage: empty_milter [-r] [-s STEPS] SOCKET");
+		errx(64, "usage: empty_milter [-r [-l]] [-s STEPS] SOCKET");
 	if (smfi_setconn(argv[optind]) != MI_SUCCESS || smfi_register(description) != MI_SUCCESS ||
 		smfi_setbacklog(LISTEN_BACKLOG) != MI_SUCCESS || smfi_opensocket(true) != MI_SUCCESS)
 		errx(69, "%s: cannot listen there", argv[optind]);

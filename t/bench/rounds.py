@@ -3,12 +3,26 @@
 The machine may have other things to do, and its speed changes from second to second: so whatever is compared is
 measured in short rounds in turn, now the one first and now the other, and each round gives a ratio of its own.
 """
+import argparse
 import dataclasses
+import os
 import statistics
 
 ROUNDS = 7
 
 _count = {"met": 0, "missed": 0}
+
+
+def options(description):
+    """The command line that all benchmarks have; -r takes effect at once, for all that is started later."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("-q", action="store_true", help="fewer and shorter rounds, for a first impression")
+    parser.add_argument("-r", action="store_true",
+                        help="real-time scheduling, where the machine has other things to do (root)")
+    given = parser.parse_args()
+    if given.r:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    return given
 
 
 def in_turn(functions, rounds=ROUNDS):
