@@ -94,14 +94,15 @@ static struct lint_finding begin(const struct lint *lint)
 static void report_file(const struct lint *lint, const struct readers *readers, const char *path)
 {
 	struct lint_finding finding = begin(lint);
-	const struct group *group;
 	struct stat status;
+	const struct group *group = NULL;
 
+	if (stat(path, &status) == 0 && (status.st_mode & S_IRGRP) != 0 && status.st_gid != 0)
+		/* cppcheck-suppress getgrgidCalled ; there is one thread */
+		group = getgrgid(status.st_gid);
 	lint_put(finding.message, sizeof finding.message,
 		"evidence is off: neither %s nor mail_owner may read %s", readers->user, path);
-	/* cppcheck-suppress getgrgidCalled ; there is one thread */
-	if (stat(path, &status) == 0 && (status.st_mode & S_IRGRP) != 0 && status.st_gid != 0 &&
-		(group = getgrgid(status.st_gid)) != NULL)
+	if (group != NULL)
 		lint_put(finding.fix, sizeof finding.fix,
 			"usermod -a -G %s %s && systemctl restart failfast-milter", group->gr_name,
 			readers->user);
@@ -200,7 +201,7 @@ static bool wants_evidence(const struct lint *lint)
 void lint_log(const struct lint *lint)
 {
 	const char *file = instance_parameter(lint->instance, "maillog_file");
-	struct readers readers;
+	struct readers readers = {0};
 
 	if (!wants_evidence(lint) || !find_readers(lint, &readers))
 		return;
