@@ -105,11 +105,7 @@ static bool is_latched(const struct deep_server *server)
 
 bool deep_is_rejected(const struct deep *deep, const unsigned char print[DEEP_PRINT_BYTES])
 {
-	const struct deep_server *server;
-
-	DL_FOREACH(deep->servers, server)
-	{
-		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
+	for (const struct deep_server *server = deep->servers; server != NULL; server = server->next) {
 		if (is_latched(server) && memcmp(server->rejected, print,
 						  server->has_short_print ? DEEP_SHORT_PRINT_BYTES
 									  : DEEP_PRINT_BYTES) == 0)
@@ -186,21 +182,15 @@ void deep_take(struct deep *deep, uint64_t server, const unsigned char *print, b
 
 void deep_doubt(struct deep *deep)
 {
-	struct deep_server *server;
-
-	DL_FOREACH(deep->servers, server)
-	{
+	for (struct deep_server *server = deep->servers; server != NULL; server = server->next)
 		server->state.kind[DEPTH_KIND_TLS].due_ms = 0;
-	}
 }
 
 bool deep_recheck(struct deep *deep)
 {
-	struct deep_server *server;
 	bool is_due = false;
 
-	DL_FOREACH(deep->servers, server)
-	{
+	for (struct deep_server *server = deep->servers; server != NULL; server = server->next) {
 		if (is_latched(server))
 			server->is_rechecking = true;
 		if (depth_recheck(&server->state))
@@ -217,10 +207,9 @@ void deep_forget(struct deep *deep)
 
 unsigned deep_latches(const struct deep *deep)
 {
-	const struct deep_server *server;
 	unsigned count = 0;
 
-	DL_FOREACH(deep->servers, server)
+	for (const struct deep_server *server = deep->servers; server != NULL; server = server->next)
 		count += is_latched(server);
 	return count;
 }
@@ -256,12 +245,8 @@ static bool copy_state(struct depth_state *to, const struct depth_state *from)
 
 bool deep_copy(struct deep *to, const struct deep *from)
 {
-	const struct deep_server *server;
-
 	*to = (struct deep){.down_interval_ms = from->down_interval_ms};
-	DL_FOREACH(from->servers, server)
-	{
-		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
+	for (const struct deep_server *server = from->servers; server != NULL; server = server->next) {
 		struct deep_server *copy = deep_add(to, server->server);
 
 		if (copy == NULL || !copy_state(&copy->state, &server->state)) {
@@ -278,9 +263,7 @@ bool deep_copy(struct deep *to, const struct deep *from)
 
 bool deep_is_blank(const struct deep *deep)
 {
-	const struct deep_server *server;
-
-	DL_FOREACH(deep->servers, server)
+	for (const struct deep_server *server = deep->servers; server != NULL; server = server->next)
 		for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++)
 			if (server->state.kind[kind].due_ms != 0 || server->state.kind[kind].fault != NULL)
 				return false;
