@@ -82,13 +82,6 @@ static int missing(bool is_there, const char *what, const char *where, const cha
 	return !is_there;
 }
 
-/* needs_no_default - a list has none, and what this version cannot do is off */
-static bool needs_no_default(const struct conf_section *section, size_t option)
-{
-	return section->option[option].is_list ||
-	       conf_unavailable(section->name, section->option[option].name, "x") != NULL;
-}
-
 static int missing_options(void)
 {
 	const struct conf_section *rule = conf_section_find("rule");
@@ -98,7 +91,7 @@ static int missing_options(void)
 		count += missing(has_key[i], "the key", "in a rule", rule->option[i].name);
 	for (size_t s = 0; s < CONF_SECTION_COUNT; s++)
 		for (size_t i = 0; i < conf_sections[s].option_count; i++)
-			count += missing(has_default[s][i] || needs_no_default(&conf_sections[s], i), "the default of",
+			count += missing(has_default[s][i] || conf_sections[s].option[i].is_list, "the default of",
 				conf_sections[s].name, conf_sections[s].option[i].name);
 	return count;
 }
