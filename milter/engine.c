@@ -282,7 +282,7 @@ static void *event_thread(void *arg)
 /* build_events - the parts of the event thread, in the order in which they need each other */
 static void build_events(const struct sources *sources, int control_fd)
 {
-	static const struct timeval beat = {PULSE_BEAT_MS / 1000, PULSE_BEAT_MS % 1000 * 1000};
+	static const struct timeval beat = {PULSE_BEAT_MS / 1000, PULSE_BEAT_MS % 1000 * 1000L};
 
 	engine.notify = notify_new();
 	engine.opener = requests_new(engine.channel_fd);

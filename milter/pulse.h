@@ -1,8 +1,9 @@
 /*
  * pulse - is the engine still alive?
  *
- * The engine's event thread says so every PULSE_BEAT_MS.  The keeper counts its own ticks in between, and not the time:
- * when the whole host stands still, suspended or stopped, the keeper does not tick either, and nobody is blamed for it.
+ * The engine's event thread says so every PULSE_BEAT_MS.  The keeper counts its own ticks in
+ * between, and not the time: when the whole host stands still, suspended or stopped, the keeper
+ * does not tick either, and nobody is blamed for it.
  *
  * Pure; one thread at a time.
  */
@@ -15,7 +16,7 @@
 enum {
 	PULSE_BEAT_MS = 1000,
 	PULSE_TICK_MS = 1000,
-	PULSE_LIMIT = 15,	/* ticks without a beat: it hangs */
+	PULSE_LIMIT = 15,       /* ticks without a beat: it hangs */
 	PULSE_START_LIMIT = 60, /* before the first beat, with ten thousand hops to take in */
 };
 
@@ -31,8 +32,8 @@ void pulse_start(struct pulse *pulse, int64_t now_ms);
 /* pulse_beat - it said that it is alive */
 void pulse_beat(struct pulse *pulse);
 
-/* pulse_tick - to be called when tick_ms is over, however late that is; true: it hangs.  Then it counts anew, so that
- * one which cannot be killed is told again. */
+/* pulse_tick - to be called when tick_ms is over, however late that is; true: it hangs.  Then it
+ * counts anew, so that one which cannot be killed is told again. */
 bool pulse_tick(struct pulse *pulse, int64_t now_ms);
 
 /* pulse_is_weak - no beat for a third of the limit: nobody should be told that all is well */

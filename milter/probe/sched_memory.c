@@ -1,7 +1,8 @@
 /*
  * sched_memory - what an engine hands to the next one about the probing of hops
  *
- * Above all that credentials were rejected: an engine which is started again and again must not lock an account.
+ * Above all that credentials were rejected: an engine which is started again and again must not
+ * lock an account.
  */
 #include "probe/sched_private.h"
 
@@ -60,9 +61,8 @@ void sched_forget_memories(struct sched *sched)
 {
 	struct deep_memory *memory, *next;
 
-	HASH_ITER(hh, sched->memories, memory, next)
-	{
-		HASH_DEL(sched->memories, memory); /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
+	HASH_ITER (hh, sched->memories, memory, next) {
+		HASH_DEL(sched->memories, memory); /* NOLINT(clang-analyzer-unix.Malloc): another */
 		deep_free(&memory->deep);
 		free(memory);
 	}

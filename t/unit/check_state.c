@@ -127,7 +127,8 @@ START_TEST(a_hop_is_read_as_it_was)
 	ck_assert_int_eq(hop->latency_us, 1234);
 	for (int i = 0; i < CHECK_COUNT; i++)
 		ck_assert_int_eq(hop->has_check[i], i == CHECK_SERVER);
-	ck_assert_mem_eq(&hop->check[CHECK_SERVER], &was->check[CHECK_SERVER], sizeof(struct check));
+	ck_assert_mem_eq(
+		&hop->check[CHECK_SERVER], &was->check[CHECK_SERVER], sizeof(struct check));
 	ck_assert_mem_eq(read_back.salt, image.salt, sizeof image.salt);
 	ck_assert_ptr_null(read_back.hop[0].deep);
 }
@@ -161,7 +162,8 @@ START_TEST(rejected_credentials_are_kept_by_two_bytes)
 	ck_assert_ptr_nonnull(deep);
 	ck_assert(deep_is_latched(deep) && deep->has_short_print);
 	ck_assert_mem_eq(deep->rejected, image.hop[0].deep->rejected, PROBE_SHORT_PRINT_BYTES);
-	ck_assert_int_eq(deep->state.kind[DEPTH_KIND_AUTH].fault->outcome.reason, REASON_AUTH_REJECTED);
+	ck_assert_int_eq(
+		deep->state.kind[DEPTH_KIND_AUTH].fault->outcome.reason, REASON_AUTH_REJECTED);
 	ck_assert_int_eq(deep->state.kind[DEPTH_KIND_AUTH].fault->outcome.severity, SEVERITY_DOWN);
 	ck_assert_int_eq(deep->state.kind[DEPTH_KIND_TLS].due_ms, NOW_MS + 300000);
 	ck_assert(deep->tls_hash == image.hop[0].deep->tls_hash);
@@ -254,7 +256,8 @@ static enum state_worth replaced(const char *from, const char *to)
 	char changed[8192];
 
 	ck_assert_msg(at != NULL, "%s is not in %s", from, text);
-	(void)snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+	(void)snprintf(
+		changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
 	return read_text(changed, strlen(changed));
 }
 
@@ -291,8 +294,8 @@ START_TEST(what_makes_no_sense_is_damage)
 	write_image();
 	ck_assert_int_eq(read_text(text, bytes), STATE_GOOD);
 	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
-		ck_assert_msg(replaced(changes[i][0], changes[i][1]) == STATE_DAMAGED, "%s is believed",
-			changes[i][1]);
+		ck_assert_msg(replaced(changes[i][0], changes[i][1]) == STATE_DAMAGED,
+			"%s is believed", changes[i][1]);
 	ck_assert_int_eq(replaced("\"version\":1", "\"version\":2"), STATE_FOREIGN);
 	ck_assert_int_eq(replaced("failfast-milter state", "something"), STATE_FOREIGN);
 }
@@ -317,7 +320,8 @@ START_TEST(counts_do_not_outgrow_the_file)
 	image.hop[0].deep->state.kind[DEPTH_KIND_AUTH].faults = 123456;
 	write_image();
 	ck_assert_int_eq(read_text(text, bytes), STATE_GOOD);
-	ck_assert_uint_eq(read_back.hop[0].deep->state.kind[DEPTH_KIND_AUTH].faults, STATE_COUNT_MAX);
+	ck_assert_uint_eq(
+		read_back.hop[0].deep->state.kind[DEPTH_KIND_AUTH].faults, STATE_COUNT_MAX);
 }
 END_TEST
 
