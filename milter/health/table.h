@@ -39,14 +39,14 @@ struct hop_view {
 	unsigned roles; /* bits of enum hop_role */
 	bool is_local;
 	bool is_learned;
+	bool is_forced;		       /* by an override; what probes find goes on underneath: */
+	enum state probed_state;       /* the state without the override */
+	enum reason probed_reason;
 	enum state state;	       /* the worst of its checks, "unknown" when stale */
 	enum reason reason;	       /* of that check */
 	char detail[HOP_DETAIL_BYTES]; /* of the last fault, "" when none; the comment of an override */
 	time_t since;		       /* of the state */
-	bool is_forced;		       /* by an override; what probes find goes on underneath: */
 	time_t forced_until;	       /* 0: until it is taken back */
-	enum state probed_state;       /* the state without the override */
-	enum reason probed_reason;
 	time_t last_probe;	       /* 0: never */
 	int64_t age_ms;		       /* since the last result, -1: never */
 	int64_t latency_us;	       /* of the last answer, -1: none */

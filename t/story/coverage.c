@@ -12,10 +12,16 @@
 
 /* The states that a check can be in, flapping told from the other kinds of degraded. */
 static const char *const states[] = {"unknown", "up", "degraded", "flapping", "down"};
-static const char *const results[] = {"ok", "degraded", "a failure", "a certain failure", "local-error", "the log"};
+static const char *const results[] = {
+	"ok", "degraded", "a failure", "a certain failure", "local-error", "the log"};
 static const char *const words[] = {"up", "down", "auto"};
 
-enum { STATES = sizeof states / sizeof *states, RESULTS = sizeof results / sizeof *results, FORCES = 3, OPTIONS = 32 };
+enum {
+	STATES = sizeof states / sizeof *states,
+	RESULTS = sizeof results / sizeof *results,
+	FORCES = 3,
+	OPTIONS = 32
+};
 
 static bool has_result[STATES][RESULTS], has_force[STATES + 2][FORCES];
 static bool has_key[OPTIONS], has_default[CONF_SECTION_COUNT][OPTIONS];
@@ -48,7 +54,7 @@ void coverage_log(const struct check *before)
 
 void coverage_force(const struct story_hop *before, const char *word)
 {
-	int state = !before->is_forced	    ? state_of(&before->check)
+	int state = !before->is_forced       ? state_of(&before->check)
 		    : before->override.is_up ? STATES
 					     : STATES + 1;
 
@@ -102,12 +108,14 @@ int coverage_missing(void)
 
 	for (int state = 0; state < STATES; state++)
 		for (int result = 0; result < RESULTS; result++)
-			count += missing(has_result[state][result], "the result", states[state], results[result]);
+			count += missing(has_result[state][result], "the result", states[state],
+				results[result]);
 	for (int state = 0; state < STATES + 2; state++)
 		for (int i = 0; i < FORCES; i++)
-			count += missing(has_force[state][i], "force", state < STATES ? states[state]
-							       : state == STATES    ? "forced-up"
-										    : "forced-down",
+			count += missing(has_force[state][i], "force",
+				state < STATES    ? states[state]
+				: state == STATES ? "forced-up"
+						  : "forced-down",
 				words[i]);
 	return count;
 }
