@@ -17,11 +17,15 @@
 #include "broker.h"
 #include "health/table.h"
 #include "logs.h"
+#include "ops/changes.h"
 #include "ops/control.h"
+#include "ops/hook.h"
+#include "ops/http.h"
+#include "ops/metrics.h"
 #include "ops/notify.h"
+#include "ops/pulse.h"
 #include "probe/evidence.h"
 #include "probe/sched.h"
-#include "sockets.h"
 #include "vault.h"
 #include "verdict/milter.h"
 #include "verdict/resolver.h"
@@ -29,6 +33,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -48,6 +53,7 @@ static struct {
 	struct table *table;
 	struct sched *sched;
 	struct notify *notify;
+	struct hook *hook;
 	struct evidence *evidence;
 	struct control *control;
 	struct resolver *resolver;
@@ -87,10 +93,26 @@ static void raise_limits(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* own_name - of this host, for those who are told of changes: as configured, or as Postfix calls itself */
+static const char *own_name(const struct sources *sources, const struct site *site, char host[HOST_NAME_MAX + 1])
+{
+	struct origin origin;
+
+	if (*sources->conf->hostname != '\0')
+		return sources->conf->hostname;
+	site_first_origin(site, &origin);
+	if (origin.instance != NULL)
+		return instance_parameter(origin.instance, "myhostname");
+	host[HOST_NAME_MAX] = '\0';
+	return gethostname(host, HOST_NAME_MAX) == 0 ? host : "";
+}
+
 static void apply(const struct sources *sources)
 {
+	char host[HOST_NAME_MAX + 1];
 	struct site *site = site_new(sources->conf, sources->postconfs, sources->count);
 
+	hook_apply(engine.hook, sources->conf->on_change, own_name(sources, site, host));
 	sched_apply(engine.sched, site);
 	evidence_apply(engine.evidence, site);
 	site_publish(site);
@@ -202,22 +224,42 @@ static void *event_thread(void *arg)
 	give_up(EX_SOFTWARE, "the event loop ended");
 }
 
+/* build_http - before anything is counted that it shows */
+static void build_http(const struct sockets *sockets)
+{
+	struct http_parts parts = {.conf = engine.conf, .table = engine.table};
+
+	if (sockets->http < 0)
+		return;
+	parts.metrics = metrics_new(engine.table, engine.sched, engine.notify);
+	parts.changes = changes_new(engine.notify);
+	parts.pulse = pulse_new(engine.base, engine.conf, sockets->milter);
+	if (parts.pulse == NULL || http_new(engine.base, sockets->http, &parts) == NULL)
+		give_up(EX_OSERR, "out of memory");
+}
+
 /* build_events - the parts of the event thread, in the order in which they need each other */
-static void build_events(const struct sources *sources, int control_fd)
+static void build_events(const struct sources *sources, const struct sockets *sockets, int hook_fd)
 {
 	engine.notify = notify_new();
+	engine.hook = hook_new(engine.base, hook_fd);
+	if (engine.hook == NULL)
+		give_up(EX_OSERR, "out of memory");
+	notify_add(engine.notify, hook_change, engine.hook);
 	engine.opener = requests_new(engine.channel_fd);
 	engine.sched = sched_new(engine.base, engine.table, engine.opener, notify_change, engine.notify);
 	engine.keyring = secrets_new(engine.channel_fd);
 	if (engine.opener == NULL || engine.sched == NULL || engine.keyring == NULL)
 		give_up(EX_OSERR, "cannot start to probe");
 	sched_use_keyring(engine.sched, engine.keyring);
+	build_http(sockets);
 	engine.evidence = evidence_new(
 		engine.base, engine.table, engine.sched, logs_opener(engine.channel_fd));
 	engine.resolver = resolver_new(engine.base, engine.opener);
-	const struct control_parts parts = {engine.table, engine.opener, engine.sched};
+	const struct control_parts parts = {
+		engine.table, engine.opener, engine.sched, engine.notify};
 
-	engine.control = control_new(engine.base, control_fd, &parts);
+	engine.control = control_new(engine.base, sockets->control, &parts);
 	engine.channel_event =
 		event_new(engine.base, engine.channel_fd, EV_READ | EV_PERSIST, on_channel, NULL);
 	engine.drain_event = evtimer_new(engine.base, on_drain, NULL);
@@ -238,7 +280,7 @@ static void seed_random(void)
 }
 
 _Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int channel_fd,
-	int control_fd)
+	const struct sockets *sockets, int hook_fd)
 {
 	pthread_t thread;
 
@@ -253,7 +295,7 @@ _Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int
 	engine.table = table_new();
 	if (evthread_use_pthreads() < 0 || (engine.base = event_base_new()) == NULL)
 		give_up(EX_OSERR, "libevent does not start");
-	build_events(sources, control_fd);
+	build_events(sources, sockets, hook_fd);
 	if (pthread_create(&thread, NULL, event_thread, NULL) != 0)
 		give_up(EX_OSERR, "cannot start a thread");
 	(void)channel_send(channel_fd, CHANNEL_READY, NULL, 0, -1, SEND_TIMEOUT_MS);

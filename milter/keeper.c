@@ -17,6 +17,7 @@
 #include "base/xmem.h"
 #include "broker.h"
 #include "engine.h"
+#include "hooks.h"
 #include "logs.h"
 #include "privilege.h"
 #include "sockets.h"
@@ -46,7 +47,8 @@ struct keeper {
 	struct sources sources;
 	struct conf *fixed; /* of the first start */
 	struct privilege privilege;
-	int control_fd; /* where engines listen for failfastctl(8) */
+	struct sockets sockets;
+	struct hooks hooks;
 	pid_t engine; /* 0: not running */
 	int channel;  /* -1: none */
 	struct broker *broker;
@@ -102,9 +104,11 @@ static bool start_engine(struct keeper *keeper)
 		close(fds[0]);
 		close(keeper->signals);
 		watch_free(keeper->watch);
+		hooks_leave(&keeper->hooks);
 		if (!privilege_become_engine(&keeper->privilege))
 			_exit(EX_OSERR);
-		engine_run(&keeper->sources, keeper->fixed, fds[1], keeper->control_fd);
+		engine_run(&keeper->sources, keeper->fixed, fds[1], &keeper->sockets,
+			keeper->hooks.requests);
 	}
 	close(fds[1]);
 	if (keeper->engine < 0) {
@@ -144,6 +148,11 @@ static void reload(struct keeper *keeper, const char *why)
 		log_errx("reload: the configuration in use stays as it is");
 		return;
 	}
+	if (!hooks_learn(&keeper->hooks, fresh.conf)) {
+		log_errx("reload: the configuration in use stays as it is");
+		sources_free(&fresh);
+		return;
+	}
 	sources_free(&keeper->sources);
 	keeper->sources = fresh;
 	watch_update(keeper->watch, &keeper->sources);
@@ -166,6 +175,7 @@ static void stop(struct keeper *keeper)
 	keeper->is_stopping = true;
 	keeper->restart_ms = 0;
 	keeper->kill_ms = clock_now_ms() + STOP_MS;
+	hooks_leave(&keeper->hooks);
 	if (keeper->channel >= 0)
 		(void)channel_send(keeper->channel, CHANNEL_STOP, NULL, 0, -1, SEND_TIMEOUT_MS);
 }
@@ -344,7 +354,8 @@ struct keeper *keeper_new(struct sources *sources, int *status)
 
 	*keeper = (struct keeper){.sources = *sources,
 		.fixed = conf_ref(sources->conf),
-		.control_fd = -1,
+		.sockets = {-1, -1, -1},
+		.hooks = {-1, -1},
 		.channel = -1,
 		.backoff_ms = BACKOFF_FIRST_MS,
 		.poll_ms = clock_now_ms() + WATCH_POLL_MS};
@@ -358,7 +369,7 @@ struct keeper *keeper_new(struct sources *sources, int *status)
 		*status = EX_OSERR;
 	} else if (!privilege_find(sources, &keeper->privilege)) {
 		*status = EX_CONFIG;
-	} else if ((keeper->control_fd = sockets_open(keeper->fixed, &keeper->privilege)) < 0) {
+	} else if (!sockets_open(keeper->fixed, &keeper->privilege, &keeper->sockets)) {
 		*status = EX_UNAVAILABLE;
 	}
 	if (*status == EX_OK)
@@ -376,8 +387,7 @@ void keeper_free(struct keeper *keeper)
 	vault_free(keeper->vault);
 	if (keeper->signals >= 0)
 		close(keeper->signals);
-	if (keeper->control_fd >= 0)
-		close(keeper->control_fd);
+	sockets_close(&keeper->sockets);
 	sources_free(&keeper->sources);
 	free(keeper);
 }
@@ -387,7 +397,9 @@ int keeper_run(struct keeper *keeper, keeper_ready_fn *ready, void *arg)
 	keeper->ready = ready;
 	keeper->arg = arg;
 	keeper->exit_status = EX_OSERR;
-	if (privilege_become_keeper(&keeper->privilege)) {
+	if (hooks_start(&keeper->hooks, &keeper->privilege) &&
+		privilege_become_keeper(&keeper->privilege)) {
+		(void)hooks_learn(&keeper->hooks, keeper->sources.conf);
 		if (keeper->privilege.is_root)
 			check_sources(&keeper->sources);
 		watch_update(keeper->watch, &keeper->sources);

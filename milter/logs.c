@@ -75,7 +75,7 @@ static bool ask(void *opener_arg, const char *directory)
 const struct maillog_opener *logs_opener(int channel)
 {
 	static int its_channel;
-	static const struct maillog_opener opener = {ask, &its_channel};
+	static const struct maillog_opener opener = {ask, &its_channel, NULL};
 
 	its_channel = channel;
 	return &opener;

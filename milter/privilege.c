@@ -181,6 +181,21 @@ bool privilege_become_keeper(const struct privilege *privilege)
 	return true;
 }
 
+bool privilege_become_user(const struct privilege *privilege)
+{
+	const struct identity *user = &privilege->engine;
+
+	if (!privilege->is_root)
+		return true;
+	/* Without PR_SET_KEEPCAPS the capabilities of root go with its number. */
+	if (initgroups(privilege->user, user->gid) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
+		setresuid(user->uid, user->uid, user->uid) < 0 || !set_capabilities(false, false)) {
+		log_err("cannot become %s", privilege->user);
+		return false;
+	}
+	return true;
+}
+
 /* set_ids - of this thread, the only one.  The C library's functions would make a sanitizer's thread follow, which has
  * no capabilities, and abort. */
 static bool set_ids(const struct identity *identity)

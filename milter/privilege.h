@@ -36,6 +36,10 @@ bool privilege_find(const struct sources *sources, struct privilege *privilege);
  * groups are those of the engine, so that they need not be changed any more. */
 bool privilege_become_keeper(const struct privilege *privilege);
 
+/* privilege_become_user - in a child of root, before privilege_become_keeper(): for good, without any capability, but what
+ * it executes may gain some, as what that user starts may; false with a message logged */
+bool privilege_become_user(const struct privilege *privilege);
+
 /* privilege_become_engine - in a child of the keeper: for good, without any capability; false with
  * a message logged */
 bool privilege_become_engine(const struct privilege *privilege);

@@ -4,6 +4,7 @@
 #include "reload.h"
 
 #include "base/xmem.h"
+#include "hooks.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -72,6 +73,7 @@ bool sources_read(struct sources *out, const char *filename, conf_report_fn *rep
 {
 	size_t bytes;
 	char *message;
+	bool is_good;
 
 	*out = (struct sources){.filename = xstrdup(filename)};
 	out->text = read_file(filename, &bytes);
@@ -82,7 +84,8 @@ bool sources_read(struct sources *out, const char *filename, conf_report_fn *rep
 	} else {
 		out->conf = parse_text(filename, out->text, bytes, report, arg);
 	}
-	if (out->conf != NULL && read_postconfs(out, report, arg))
+	is_good = out->conf != NULL && hooks_check(out->conf, report, arg);
+	if (out->conf != NULL && read_postconfs(out, report, arg) && is_good)
 		return true;
 	sources_free(out);
 	return false;

@@ -19,6 +19,7 @@ struct question {
 	keyring_done_fn *done; /* NULL: cancelled */
 	void *arg;
 	size_t bytes;
+	uint32_t nexthop; /* of the hop, by its number */
 	char text[HOP_NAME_BYTES + HOP_HOST_BYTES]; /* "HOP NUL HOST NUL" */
 };
 
@@ -32,12 +33,12 @@ struct secrets {
 
 static bool send_question(const struct secrets *secrets, const struct question *question)
 {
-	char payload[sizeof question->number + sizeof question->text];
+	const uint32_t head[] = {question->number, question->nexthop};
+	char payload[sizeof head + sizeof question->text];
 
-	memcpy(payload, &question->number, sizeof question->number);
-	memcpy(payload + sizeof question->number, question->text, question->bytes);
-	return channel_send(secrets->channel, CHANNEL_ASK, payload, sizeof question->number + question->bytes, -1,
-		0);
+	memcpy(payload, head, sizeof head);
+	memcpy(payload + sizeof head, question->text, question->bytes);
+	return channel_send(secrets->channel, CHANNEL_ASK, payload, sizeof head + question->bytes, -1, 0);
 }
 
 /* send_waiting - one that cannot be sent now goes with the next answer */
@@ -59,7 +60,8 @@ static void send_waiting(struct secrets *secrets)
 	}
 }
 
-static uint32_t ask(void *keyring_arg, const char *hop, const char *host, keyring_done_fn *done, void *arg)
+static uint32_t ask(void *keyring_arg, const char *hop, unsigned number, const char *host,
+	keyring_done_fn *done, void *arg)
 {
 	struct secrets *secrets = keyring_arg;
 	struct question *question = calloc(1, sizeof *question);
@@ -71,6 +73,7 @@ static uint32_t ask(void *keyring_arg, const char *hop, const char *host, keyrin
 	if (++secrets->last == 0)
 		secrets->last = 1;
 	question->number = secrets->last;
+	question->nexthop = number;
 	question->done = done;
 	question->arg = arg;
 	question->bytes =

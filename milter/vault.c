@@ -141,17 +141,17 @@ static bool is_host(const char *host)
 	return true;
 }
 
-/* is_server_of - only where mail exchangers are looked up does the configuration not say the server's name, and the
- * asker may not know it either */
+/* is_server_of - only where mail exchangers or aliases are looked up does the configuration not say the server's name */
 static bool is_server_of(const struct plan *plan, const char *host)
 {
-	if (plan->target.lookup_mx)
-		return *host == '\0' || is_host(host);
-	return is_host(host) && strcasecmp(host, plan->auth.host) == 0;
+	bool is_open = plan->target.lookup_mx || plan->takes_alias;
+
+	return is_host(host) && (is_open || strcasecmp(host, plan->auth.host) == 0);
 }
 
-/* find - the credentials for a hop */
-static void find(const struct vault *vault, const char *hop, const char *host, struct answer *answer)
+/* find - the credentials for a nexthop of a hop */
+static void find(const struct vault *vault, const char *hop, unsigned number, const char *host,
+	struct answer *answer)
 {
 	struct plan plan;
 
@@ -159,31 +159,32 @@ static void find(const struct vault *vault, const char *hop, const char *host, s
 		fail(answer, "no such hop");
 		return;
 	}
-	site_plan(vault->site, hop, &plan);
+	site_plan_nexthop(vault->site, hop, number, &plan);
 	if (plan.kind != PLAN_SERVER || plan.depth != DEPTH_AUTH || !plan.auth.is_used || !is_server_of(&plan, host)) {
 		fail(answer, "the keeper knows of no authentication there");
 		return;
 	}
 	answer->status = KEYRING_NONE;
-	if (*host == '\0' || !look_up(answer, &plan, host))
+	if (!look_up(answer, &plan, host))
 		(void)look_up(answer, &plan, plan.auth.nexthop);
 }
 
 bool vault_answer(const struct vault *vault, int channel, const struct channel_message *message)
 {
 	struct answer answer = {.status = KEYRING_ERROR};
+	uint32_t head[2] = {0, 0};
 	char request[HOP_NAME_BYTES + HOP_HOST_BYTES + 2] = "";
 	char packed[ANSWER_BYTES];
 	const char *host;
 	bool is_sent;
 
-	if (message->bytes > sizeof answer.number &&
-		message->bytes - sizeof answer.number < sizeof request - 1) {
-		memcpy(&answer.number, message->payload, sizeof answer.number);
-		memcpy(request, message->payload + sizeof answer.number, message->bytes - sizeof answer.number);
+	if (message->bytes > sizeof head && message->bytes - sizeof head < sizeof request - 1) {
+		memcpy(head, message->payload, sizeof head);
+		memcpy(request, message->payload + sizeof head, message->bytes - sizeof head);
 	}
+	answer.number = head[0];
 	host = request + strlen(request) + 1;
-	find(vault, request, host, &answer);
+	find(vault, request, head[1], host, &answer);
 	memcpy(packed, &answer, 2 * sizeof(uint32_t));
 	memcpy(packed + 2 * sizeof(uint32_t), answer.text, answer.bytes);
 	is_sent = channel_send(channel, CHANNEL_TOLD, packed, 2 * sizeof(uint32_t) + answer.bytes, -1, SEND_TIMEOUT_MS);

@@ -24,6 +24,9 @@ enum channel_type {
 	CHANNEL_TOLD,	   /* keeper: the answer, which is secret */
 	CHANNEL_LOG,	   /* engine: open Postfix's log, see logs.h */
 	CHANNEL_LOG_OPENED, /* keeper: the answer, with the descriptor unless it failed */
+	CHANNEL_HOOK_PROGRAM, /* keeper, to the process that runs programs: see ops/hook_runner.h */
+	CHANNEL_HOOK_RUN,     /* engine, to the same */
+	CHANNEL_HOOK_DONE,    /* its answer */
 };
 
 struct channel_message {

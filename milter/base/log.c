@@ -1,10 +1,13 @@
 /*
- * log - messages to syslog or to standard error
+ * log - messages to syslog, to standard error, or to the journal of systemd behind it
  *
  * Each message is formatted once into a fixed buffer, cleaned, and handed over whole, so that lines
  * of different threads never mix and a hostile banner can neither forge a line nor cost memory.
  */
 #include "base/log.h"
+
+#include "base/log_journal.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -16,38 +19,23 @@
 #define LINE_BYTES 2048
 
 static bool use_stderr = true;
+static bool use_journal; /* which is what standard error is */
 static int level;
 
 void log_init(const char *ident, bool to_stderr, int verbosity)
 {
 	use_stderr = to_stderr;
+	use_journal = to_stderr && log_journal_find();
 	level = verbosity;
 	/* libmilter and libc log through syslog(3) too, so it is opened in both cases. */
 	openlog(ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
-}
-
-/* utf8_length - bytes of the character that begins here, 0: none, or a control character (U+0080 to U+009F) */
-static size_t utf8_length(const unsigned char *cp)
-{
-	size_t length = *cp >= 0xf0 ? 4 : *cp >= 0xe0 ? 3 : 2;
-
-	if (*cp < 0xc2 || *cp > 0xf4 || (*cp == 0xc2 && cp[1] < 0xa0))
-		return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((cp[i] & 0xc0) != 0x80)
-			return 0;
-	/* Longer than need be, surrogates, beyond U+10FFFF */
-	if ((*cp == 0xe0 && cp[1] < 0xa0) || (*cp == 0xed && cp[1] > 0x9f) ||
-		(*cp == 0xf0 && cp[1] < 0x90) || (*cp == 0xf4 && cp[1] > 0x8f))
-		return 0;
-	return length;
 }
 
 /* clean - replace control characters and what is no UTF-8, so that one call is one line that any terminal can show */
 static void clean(char *text)
 {
 	for (unsigned char *cp = (unsigned char *)text; *cp != '\0'; cp++) {
-		size_t length = *cp >= 0x80 ? utf8_length(cp) : 1;
+		size_t length = *cp >= 0x80 ? utf8_length((const char *)cp) : 1;
 
 		if (*cp < ' ' || *cp == 0x7f || length == 0)
 			*cp = '?';
@@ -56,7 +44,26 @@ static void clean(char *text)
 	}
 }
 
-static void emit(int priority, const char *label, int error, const char *fmt, va_list ap)
+/* write_out - a clean line, to where messages go.  A journal that does not take it by its own protocol reads the
+ * priority in front of the line (sd-daemon(3)). */
+static void write_out(
+	int priority, char line[LINE_BYTES], const struct log_field *fields, size_t field_count)
+{
+	size_t used = strlen(line);
+
+	if (!use_stderr) {
+		syslog(priority, "%s", line);
+	} else if (!use_journal) {
+		line[used++] = '\n';
+		/* Where there is nobody to tell. */
+		(void)!write(STDERR_FILENO, line, used);
+	} else if (!log_journal_send(priority, line, fields, field_count)) {
+		(void)dprintf(STDERR_FILENO, "<%d>%s\n", priority, line);
+	}
+}
+
+static void emit(int priority, const char *label, int error, const struct log_field *fields,
+	size_t field_count, const char *fmt, va_list ap)
 {
 	char line[LINE_BYTES];
 	int saved = errno;
@@ -70,14 +77,7 @@ static void emit(int priority, const char *label, int error, const char *fmt, va
 	if (error != 0)
 		(void)snprintf(line + used, room - used, ": %s", strerror(error));
 	clean(line);
-	if (use_stderr) {
-		used = strlen(line);
-		line[used++] = '\n';
-		/* Where there is nobody to tell. */
-		(void)!write(STDERR_FILENO, line, used);
-	} else {
-		syslog(priority, "%s", line);
-	}
+	write_out(priority, line, fields, field_count);
 	errno = saved;
 }
 
@@ -88,7 +88,7 @@ static void emit(int priority, const char *label, int error, const char *fmt, va
 		if (!(enabled))                                                                    \
 			return;                                                                    \
 		va_start(ap, fmt);                                                                 \
-		emit(priority, label, error, fmt, ap);                                             \
+		emit(priority, label, error, NULL, 0, fmt, ap);                                    \
 		va_end(ap);                                                                        \
 	}
 
@@ -99,6 +99,15 @@ DEFINE_LOG(log_warnx, LOG_WARNING, "warning: ", 0, true)
 DEFINE_LOG(log_info, LOG_INFO, "", 0, true)
 DEFINE_LOG(log_debug, LOG_DEBUG, "", 0, level >= 1)
 DEFINE_LOG(log_trace, LOG_DEBUG, "", 0, level >= 2)
+
+void log_info_about(const struct log_field *fields, size_t field_count, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	emit(LOG_INFO, "", 0, fields, field_count, fmt, ap);
+	va_end(ap);
+}
 
 bool log_is_tracing(void)
 {

@@ -1,5 +1,5 @@
 /*
- * log - messages to syslog (facility mail) or to standard error
+ * log - messages to syslog (facility mail), to standard error, or to the journal of systemd behind it
  *
  * log_warn() and log_err() append strerror(errno); the ...x() forms do not.  All functions may be
  * called from any thread after log_init(), keep errno, and never print more than one line a call:
@@ -9,6 +9,7 @@
 #define FF_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define LOG_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
@@ -23,6 +24,16 @@ void log_warnx(const char *fmt, ...) LOG_PRINTF(1, 2);
 void log_info(const char *fmt, ...) LOG_PRINTF(1, 2);
 void log_debug(const char *fmt, ...) LOG_PRINTF(1, 2);
 void log_trace(const char *fmt, ...) LOG_PRINTF(1, 2);
+
+/* What the journal keeps beside the text of a message, as "NAME=value"; other logs leave it out. */
+struct log_field {
+	const char *name; /* A-Z and _ */
+	const char *value;
+};
+
+/* log_info_about - log_info() with up to four fields */
+void log_info_about(const struct log_field *fields, size_t field_count, const char *fmt, ...)
+	LOG_PRINTF(3, 4);
 
 /* log_is_tracing - does log_trace() print anything? */
 bool log_is_tracing(void);

@@ -18,6 +18,9 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+/* Where HTTP is unless it is told. */
+#define CONF_HTTP_DEFAULT "127.0.0.1:9895"
+
 enum conf_detail { DETAIL_FULL, DETAIL_TERSE };
 enum conf_tag { TAG_NEVER, TAG_PROBLEMS, TAG_ALWAYS };
 enum conf_evidence { EVIDENCE_NONE, EVIDENCE_LOG };
@@ -94,6 +97,7 @@ struct conf {
 	bool strip_forged;
 	unsigned max_failures;
 	char *on_change;
+	int on_change_line; /* 0: not in the file */
 	char *state;
 	int64_t slow_ms, tls_expiry_warning_ms;
 	char *content_filter;

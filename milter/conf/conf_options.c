@@ -50,7 +50,7 @@ static const char *const all_words[] = {"false", "true", NULL};
 #define PATH_OR_NOTHING "an absolute path, or \"\""
 #define PATTERNS "a pattern without spaces, like \"*@example.com\""
 
-/* http, on_change and state are "" where they would not be in a version that has them. */
+/* state is "" where it would not be in a version that has it. */
 #define OBJECT conf
 static const struct conf_option root_options[] = {
 	{"listen", AT(listen),
@@ -62,7 +62,7 @@ static const struct conf_option root_options[] = {
 		.expected = "the name of an existing group, or \"\""},
 	{"control", AT(control), TEXT("/run/failfast-milter/control.sock", conf_check_socket_path),
 		.expected = "the absolute path of a UNIX socket, at most 107 bytes long"},
-	{"http", AT(http), TEXT("", conf_check_address_port),
+	{"http", AT(http), TEXT(CONF_HTTP_DEFAULT, conf_check_address_port),
 		.expected = "HOST:PORT, [IPV6-ADDRESS]:PORT, or \"\""},
 	{"user", AT(user), TEXT("failfast-milter", conf_check_account),
 		.expected = "the name of an existing user, or \"\""},
@@ -220,8 +220,6 @@ static const struct {
 	const char *available[4];     /* values that ask for nothing that is missing */
 	const char *advice;
 } unavailable[] = {
-	{"", "http", {""}, "leave it out or set it to \"\""},
-	{"", "on_change", {""}, "leave it out or set it to \"\""},
 	{"", "state", {""}, "leave it out or set it to \"\""},
 };
 

@@ -325,8 +325,9 @@ static bool is_unix_socket(const char *listen)
 /* check_together - what no value says alone */
 static void check_together(cfg_t *cfg)
 {
-	const struct conf *conf = reader->conf;
+	struct conf *conf = reader->conf;
 
+	conf->on_change_line = line_of(cfg, "on_change");
 	check_intervals(cfg_getsec(cfg, "probe"));
 	check_account(cfg, "user", conf->user, getpwnam(conf->user) != NULL);
 	if (!is_unix_socket(conf->listen))

@@ -4,28 +4,75 @@
 #include "ctl/ctl.h"
 
 #include "base/sockpath.h"
+#include "base/xmem.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <libgen.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 enum { ANSWER_TIMEOUT_S = 10 };
 
-/* advice - what an operator can do about a socket that cannot be had */
-static const char *advice(int error)
+/* is_given - is the user a member of the group, whatever this session may know of it? */
+static bool is_given(const struct group *group)
+{
+	const struct passwd *user = getpwuid(geteuid());
+
+	for (char **member = group->gr_mem; user != NULL && *member != NULL; member++)
+		if (strcmp(*member, user->pw_name) == 0)
+			return true;
+	return false;
+}
+
+/* explain_denial - whose the socket is, or its directory, when that is what keeps us out */
+static void explain_denial(const char *path, char words[CTL_WHY_BYTES])
+{
+	char *directory = xstrdup(path);
+	const char *owned = dirname(directory);
+	const struct group *group;
+	struct stat status;
+
+	if (access(owned, X_OK) == 0)
+		owned = path;
+	group = stat(owned, &status) == 0 ? getgrgid(status.st_gid) : NULL;
+	if (group == NULL)
+		(void)snprintf(words, CTL_WHY_BYTES, "run this as root, or as a member of the group that owns it");
+	else if (is_given(group))
+		(void)snprintf(words, CTL_WHY_BYTES,
+			"you are a member of group %s, which owns %s, but this session does not know yet: log in again",
+			group->gr_name, owned);
+	else
+		(void)snprintf(words, CTL_WHY_BYTES,
+			"you are not a member of group %s, which owns %s: become one, or run this as root",
+			group->gr_name, owned);
+	free(directory);
+}
+
+/* advise - what an operator can do about a socket that cannot be had */
+static void advise(const struct ctl *ctl, int error, char words[CTL_WHY_BYTES])
 {
 	switch (error) {
-	case ENOENT:
-	case ECONNREFUSED:
-		return "is failfast-milter running?";
 	case EACCES:
-		return "run this as root, or as a member of the group that owns the socket";
+		explain_denial(ctl->socket, words);
+		return;
+	case ENOENT:
+		(void)snprintf(words, CTL_WHY_BYTES, "is failfast-milter running?%s%s%s",
+			ctl->unread != NULL ? " (the usual socket was tried: you may not read " : "",
+			ctl->unread != NULL ? ctl->unread : "", ctl->unread != NULL ? ")" : "");
+		return;
+	case ECONNREFUSED:
+		(void)snprintf(words, CTL_WHY_BYTES,
+			"the socket was left behind, nobody listens: is failfast-milter running?");
+		return;
 	default:
-		return "see \"control\" in failfast-milter.conf(5)";
+		(void)snprintf(words, CTL_WHY_BYTES, "see \"control\" in failfast-milter.conf(5)");
 	}
 }
 
@@ -35,8 +82,11 @@ static int connect_to(const struct ctl *ctl, char why[CTL_WHY_BYTES])
 	int fd = sockpath_connect(ctl->socket);
 
 	if (fd < 0) {
-		(void)snprintf(why, CTL_WHY_BYTES, "%s: %s: %s", ctl->socket, strerror(errno),
-			advice(errno));
+		char words[CTL_WHY_BYTES];
+		int error = errno;
+
+		advise(ctl, error, words);
+		(void)snprintf(why, CTL_WHY_BYTES, "%.150s: %s: %.300s", ctl->socket, strerror(error), words);
 		return -1;
 	}
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
@@ -71,6 +121,16 @@ FILE *ctl_begin(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES])
 	return stream;
 }
 
+/* no_answer - why there is none */
+static const char *no_answer(FILE *stream, const json_error_t *error)
+{
+	if (errno == EAGAIN)
+		return "failfast-milter takes too long";
+	if (errno != 0 && errno != ECONNRESET)
+		return strerror(errno);
+	return errno != 0 || feof(stream) ? "failfast-milter hung up" : error->text;
+}
+
 json_t *ctl_next(const struct ctl *ctl, FILE *stream, char why[CTL_WHY_BYTES])
 {
 	const char *complaint;
@@ -80,8 +140,7 @@ json_t *ctl_next(const struct ctl *ctl, FILE *stream, char why[CTL_WHY_BYTES])
 	errno = 0;
 	answer = json_loadf(stream, JSON_DISABLE_EOF_CHECK, &error);
 	if (answer == NULL)
-		(void)snprintf(why, CTL_WHY_BYTES, "%s: no answer: %s", ctl->socket,
-			errno != 0 ? strerror(errno) : error.text);
+		(void)snprintf(why, CTL_WHY_BYTES, "%s: no answer: %s", ctl->socket, no_answer(stream, &error));
 	complaint = json_string_value(json_object_get(answer, "error"));
 	if (complaint != NULL) {
 		(void)snprintf(why, CTL_WHY_BYTES, "%s", complaint);

@@ -17,7 +17,11 @@ enum { CTL_UP = 0, CTL_DEGRADED = 1, CTL_DOWN = 2, CTL_UNKNOWN = 3 };
 struct ctl {
 	const char *socket; /* of the daemon */
 	struct conf *conf;  /* NULL when the command needs none and the socket was given */
+	const char *unread; /* a configuration that we may not read, NULL: none was missed */
 	bool is_json;
+	bool is_plugin; /* --plugin */
+	bool has_reported; /* an error of the configuration */
+	bool is_names;	/* --names */
 	char *listener; /* --listener ADDR:PORT, NULL: not given */
 	bool has_colour;
 	unsigned columns; /* of the terminal; what is printed fits, 0: do not cut */
@@ -28,6 +32,23 @@ int ctl_status(const struct ctl *ctl, int argc, char **argv);
 int ctl_check(const struct ctl *ctl, int argc, char **argv);
 int ctl_explain(const struct ctl *ctl, int argc, char **argv);
 int ctl_probe(const struct ctl *ctl, int argc, char **argv);
+int ctl_watch(const struct ctl *ctl, int argc, char **argv);
+int ctl_help(const struct ctl *ctl, int argc, char **argv);
+
+/* ctl_has_command - is there a command of this name? */
+bool ctl_has_command(const char *name);
+
+/* ctl_no_such_command - say so, and which one may have been meant; returns CTL_UNKNOWN */
+int ctl_no_such_command(const char *name);
+
+/* ctl_print_plugin - the line of a monitoring plugin; an exit status */
+int ctl_print_plugin(const json_t *hops);
+
+/* ctl_plugin_unknown - that line when nothing can be told; returns CTL_UNKNOWN */
+int ctl_plugin_unknown(const char *why);
+
+/* ctl_state_colour - how a state looks on a terminal: an escape sequence, constant */
+const char *ctl_state_colour(const char *state);
 
 /* ctl_text - a string of an object, "" when there is none; owned by the object */
 const char *ctl_text(const json_t *object, const char *key);

@@ -3,9 +3,11 @@
  */
 #include "ctl/ctl.h"
 
+#include "base/likeness.h"
 #include "base/log.h"
 #include "conf/conf.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { DEFAULT_COLUMNS = 80 };
+enum { DEFAULT_COLUMNS = 80, NEAR_DISTANCE = 2 };
 
 static const struct command {
 	const char *name;
@@ -22,25 +24,57 @@ static const struct command {
 } commands[] = {
 	{"check", ctl_check, true},
 	{"explain", ctl_explain, false},
+	{"help", ctl_help, false},
 	{"probe", ctl_probe, false},
 	{"status", ctl_status, false},
+	{"watch", ctl_watch, false},
 };
 
-int ctl_usage(void)
+static const struct command *find_command(const char *name)
 {
-	(void)fprintf(stderr,
-		"usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] COMMAND\n"
-		"    status [--json] [PATTERN]\n"
-		"    explain [--json] SENDER RECIPIENT [--listener ADDR:PORT]\n"
-		"    probe [--json] HOP\n"
-		"    check [--json]\n");
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+bool ctl_has_command(const char *name)
+{
+	return find_command(name) != NULL;
+}
+
+int ctl_no_such_command(const char *name)
+{
+	const char *nearest = NULL;
+	size_t least = NEAR_DISTANCE + 1;
+
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		size_t distance = likeness_distance(name, commands[i].name);
+
+		/* Two letters of "help" are no likeness. */
+		if (distance < least && distance * 2 < strlen(commands[i].name)) {
+			least = distance;
+			nearest = commands[i].name;
+		}
+	}
+	(void)fprintf(stderr, "failfastctl: no such command: %s; ", name);
+	if (nearest != NULL)
+		(void)fprintf(stderr, "did you mean \"%s\"?\n", nearest);
+	else
+		(void)fprintf(stderr, "\"failfastctl help\" lists those that there are\n");
 	return CTL_UNKNOWN;
 }
 
+/* report - an error of the configuration; a monitoring system reads one line on standard output, the first */
 static void report(void *arg, const char *message)
 {
-	(void)arg;
-	(void)fprintf(stderr, "failfastctl: %s\n", message);
+	struct ctl *ctl = arg;
+
+	if (!ctl->is_plugin)
+		(void)fprintf(stderr, "failfastctl: %s\n", message);
+	else if (!ctl->has_reported)
+		(void)ctl_plugin_unknown(message);
+	ctl->has_reported = true;
 }
 
 /* look_at_terminal - colour and width are for people alone */
@@ -57,13 +91,21 @@ static void look_at_terminal(struct ctl *ctl)
 			       : DEFAULT_COLUMNS;
 }
 
-static const struct command *find_command(const char *name)
+/* load - the configuration; one that we may not read names no socket, so it is the usual one.  NULL after a message. */
+static struct conf *load(struct ctl *ctl, const struct command *command, const char *filename)
 {
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-	(void)fprintf(stderr, "failfastctl: no such command: %s\n", name);
-	return NULL;
+	struct conf *conf;
+	FILE *empty;
+
+	if (command->needs_conf || access(filename, R_OK) == 0 || errno != EACCES)
+		return conf_load(filename, report, ctl);
+	empty = fopen("/dev/null", "re");
+	if (empty == NULL)
+		return NULL;
+	ctl->unread = filename;
+	conf = conf_parse(empty, filename, report, ctl);
+	fclose(empty);
+	return conf;
 }
 
 static int run_command(
@@ -72,7 +114,7 @@ static int run_command(
 	int status;
 
 	if (command->needs_conf || ctl->socket == NULL) {
-		ctl->conf = conf_load(filename, report, NULL);
+		ctl->conf = load(ctl, command, filename);
 		if (ctl->conf == NULL)
 			return CTL_UNKNOWN;
 		if (ctl->socket == NULL)
@@ -87,17 +129,21 @@ static int run_command(
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
+		{"help", no_argument, NULL, 'h'},
 		{"json", no_argument, NULL, 'j'},
 		{"listener", required_argument, NULL, 'l'},
+		{"names", no_argument, NULL, 'n'},
+		{"plugin", no_argument, NULL, 'p'},
 		{0},
 	};
 	const char *filename = SYSCONFDIR "/failfast-milter.conf";
 	const struct command *command;
 	struct ctl ctl = {0};
+	bool wants_help = false;
 	int option;
 
 	log_init("failfastctl", true, 0);
-	while ((option = getopt_long(argc, argv, "c:s:", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:hs:V", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			filename = optarg;
@@ -108,15 +154,36 @@ int main(int argc, char **argv)
 		case 'l':
 			ctl.listener = optarg;
 			break;
+		case 'h':
+			wants_help = true;
+			break;
 		case 'j':
 			ctl.is_json = true;
 			break;
+		case 'n':
+			ctl.is_names = true;
+			break;
+		case 'p':
+			ctl.is_plugin = true;
+			break;
+		case 'V':
+			(void)printf("failfastctl %s\n", PACKAGE_VERSION);
+			return CTL_UP;
 		default:
 			return ctl_usage();
 		}
 	}
-	command = optind < argc ? find_command(argv[optind]) : NULL;
+	/* "help" and what it is about, or "COMMAND --help" */
+	if (wants_help)
+		return ctl_help(&ctl, optind < argc ? 2 : 1, argv + optind - 1);
+	if (optind >= argc)
+		return ctl_usage();
+	command = find_command(argv[optind]);
 	if (command == NULL)
+		return ctl_no_such_command(argv[optind]);
+	if (command->run == ctl_help)
+		return ctl_help(&ctl, argc - optind, argv + optind);
+	if ((ctl.is_plugin || ctl.is_names) && command->run != ctl_status)
 		return ctl_usage();
 	return run_command(&ctl, command, filename, argc - optind, argv + optind);
 }

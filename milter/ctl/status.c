@@ -25,14 +25,22 @@ static const struct look {
 	{"up", 5, CTL_UP, "\033[32m"},
 };
 
-static const struct look *look_of(const json_t *hop)
+static const struct look *find_look(const char *state)
 {
-	const char *state = json_string_value(json_object_get(hop, "state"));
-
-	for (size_t i = 0; state != NULL && i < sizeof looks / sizeof *looks; i++)
+	for (size_t i = 0; i < sizeof looks / sizeof *looks; i++)
 		if (strcmp(looks[i].state, state) == 0)
 			return &looks[i];
 	return &looks[2];
+}
+
+static const struct look *look_of(const json_t *hop)
+{
+	return find_look(ctl_text(hop, "state"));
+}
+
+const char *ctl_state_colour(const char *state)
+{
+	return find_look(state)->colour;
 }
 
 const char *ctl_text(const json_t *object, const char *key)
@@ -109,6 +117,13 @@ static void print_table(const struct ctl *ctl, json_t *hops)
 	free(rows);
 }
 
+/* print_names - for programs and shells, whole and a line each: Postfix has no names with control characters */
+static void print_names(const json_t *hops)
+{
+	for (size_t i = 0; i < json_array_size(hops); i++)
+		ctl_print_clean(ctl_text(json_array_get(hops, i), "hop"), 0);
+}
+
 int ctl_worst_status(const json_t *hops)
 {
 	static const int badness[] = {
@@ -133,22 +148,31 @@ void ctl_print_json(const json_t *document)
 int ctl_status(const struct ctl *ctl, int argc, char **argv)
 {
 	const char *pattern = argc > 1 ? argv[1] : NULL;
+	char why[CTL_WHY_BYTES];
 	json_t *answer, *hops, *request;
 	int status;
 
-	if (argc > 2)
+	if (argc > 2 || ctl->is_json + ctl->is_plugin + ctl->is_names > 1)
 		return ctl_usage();
 	request = json_pack("{s:s, s:s*}", "command", "status", "pattern", pattern);
-	answer = ctl_ask(ctl, request);
-	if (answer == NULL)
+	answer = ctl_try(ctl, request, why);
+	if (answer == NULL && ctl->is_plugin)
+		return ctl_plugin_unknown(why);
+	if (answer == NULL) {
+		(void)fprintf(stderr, "failfastctl: %s\n", why);
 		return CTL_UNKNOWN;
+	}
 	hops = json_object_get(answer, "hops");
-	if (ctl->is_json)
+	if (ctl->is_plugin)
+		(void)ctl_print_plugin(hops);
+	else if (ctl->is_names)
+		print_names(hops);
+	else if (ctl->is_json)
 		ctl_print_json(answer);
 	else
 		print_table(ctl, hops);
 	status = ctl_worst_status(hops);
-	if (pattern != NULL && json_array_size(hops) == 0)
+	if ((pattern != NULL || ctl->is_plugin) && json_array_size(hops) == 0)
 		status = CTL_UNKNOWN;
 	json_decref(answer);
 	return status;

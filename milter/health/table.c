@@ -28,6 +28,7 @@ void hop_free(struct hop *hop)
 {
 	free(hop->name);
 	free(hop->detail);
+	free(hop->mail);
 	free(hop);
 }
 
@@ -380,6 +381,8 @@ bool table_take_change(struct table *table, struct hop *hop, struct hop_change *
 	change->to = check != NULL ? check->state : STATE_UNKNOWN;
 	change->is_new_state = change->from != change->to;
 	is_changed = change->is_new_state || reason != hop->reported_reason;
+	change->is_first = !hop->was_reported;
+	hop->was_reported = hop->was_reported || change->is_new_state;
 	hop->reported = change->to;
 	hop->reported_reason = reason;
 	pthread_mutex_unlock(&table->lock);

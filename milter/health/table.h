@@ -22,6 +22,9 @@ enum { HOP_DETAIL_BYTES = 256 };
 struct table;
 struct hop;
 
+/* What a hop that is not up did to recipients. */
+enum mail_effect { MAIL_REFUSED, MAIL_TAGGED, MAIL_HELD, MAIL_EFFECTS };
+
 /* A copy of what is known of a hop. */
 struct hop_view {
 	char name[HOP_NAME_BYTES];
@@ -38,6 +41,8 @@ struct hop_view {
 	time_t tls_not_after;	       /* when the server's certificate ends, 0: none is known */
 	bool has_check[CHECK_COUNT];
 	struct check check[CHECK_COUNT];
+	bool is_stale; /* no result for too long */
+	unsigned mail[MAIL_EFFECTS]; /* recipients of the last hour */
 };
 
 /* How fresh a result must be: probe.max_age and probe.max_wait. */
@@ -63,6 +68,7 @@ struct findings {
 struct hop_change {
 	enum state from, to;
 	bool is_new_state; /* else only the reason changed */
+	bool is_first;	   /* the state never changed before */
 };
 
 /* What the scheduler wants to hear: a hop is wanted or a name was learned.  Comes from any thread with
@@ -116,6 +122,9 @@ enum { TABLE_WAITED_HOPS = 3, TABLE_LEARN_QUEUE = 256 };
 
 /* table_learn - hand the event thread a hop that mail named; dropped when too many are queued */
 void table_learn(struct table *table, const char *name, enum hop_role role);
+
+/* table_count_mail - a recipient met a hop that is not up; one that is not in the table is ignored */
+void table_count_mail(struct table *table, const char *name, enum mail_effect effect, int64_t now_ms);
 
 /* table_count - hops known */
 unsigned table_count(struct table *table);

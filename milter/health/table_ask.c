@@ -7,7 +7,7 @@
 #include "health/table_private.h"
 
 #include "base/clock.h"
-#include "base/text.h"
+#include "base/copy.h"
 
 #include <string.h>
 
@@ -92,24 +92,26 @@ void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out
 	const struct hop *owner = hop, *from = source(hop);
 	const struct check *check = hop_worst(hop, &owner);
 
-	text_copy(out->name, sizeof out->name, hop->name);
+	copy_text(out->name, sizeof out->name, hop->name);
 	out->roles = hop->roles;
 	out->is_local = hop->is_local;
 	out->is_learned = hop->is_learned;
 	out->state = check != NULL ? check->state : STATE_UNKNOWN;
 	out->reason = check != NULL ? check->reason : REASON_NONE;
-	text_copy(out->detail, sizeof out->detail, owner->detail);
+	copy_text(out->detail, sizeof out->detail, owner->detail);
 	out->since = hop->since;
 	out->last_probe = from->last_probe;
 	out->age_ms = from->result_ms != 0 ? now_ms - from->result_ms : -1;
 	out->latency_us = from->latency_us;
 	out->tls_not_after = from->tls_not_after;
 	copy_checks(hop, out);
-	if (is_stale(hop, hop_own_worst(hop), now_ms) ||
-		(hop->base != NULL && is_stale(hop->base, base_worst(hop->base), now_ms))) {
+	table_sum_mail(hop, now_ms, out->mail);
+	out->is_stale = is_stale(hop, hop_own_worst(hop), now_ms) ||
+			(hop->base != NULL && is_stale(hop->base, base_worst(hop->base), now_ms));
+	if (out->is_stale) {
 		out->state = STATE_UNKNOWN;
 		out->reason = REASON_NONE;
-		text_copy(out->detail, sizeof out->detail, "no result for too long");
+		copy_text(out->detail, sizeof out->detail, "no result for too long");
 	}
 }
 
@@ -272,7 +274,7 @@ void table_learn(struct table *table, const char *name, enum hop_role role)
 	pthread_mutex_lock(&table->lock);
 	if (table->queued < TABLE_LEARN_QUEUE) {
 		place = &table->queue[table->queued++];
-		text_copy(place->name, sizeof place->name, name);
+		copy_text(place->name, sizeof place->name, name);
 		place->role = role;
 		if (table->observer.wanted != NULL)
 			table->observer.wanted(table->observer.arg);

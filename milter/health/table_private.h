@@ -14,6 +14,14 @@
 #include <uthash.h>
 #include <utlist.h>
 
+enum { MAIL_MINUTES = 60 };
+
+/* What became of mail, a place a minute; what is older than an hour is written over. */
+struct hop_mail {
+	int64_t minute; /* of the monotonic clock, up to which the places are right */
+	unsigned count[MAIL_MINUTES][MAIL_EFFECTS];
+};
+
 struct hop {
 	UT_hash_handle hh;
 	struct hop *prev, *next; /* among those wanted */
@@ -45,7 +53,9 @@ struct hop {
 	time_t tls_not_after; /* 0: none is known */
 	enum state reported; /* what the log was told last */
 	enum reason reported_reason;
+	bool was_reported; /* a change of its state */
 	char *detail;
+	struct hop_mail *mail; /* NULL: it did nothing to mail yet */
 	bool has_check[CHECK_COUNT];
 	struct check check[CHECK_COUNT];
 	void *job;
@@ -77,6 +87,9 @@ struct hop *table_lookup(struct table *table, const char *name);
 
 /* table_fill_view - the caller holds the lock */
 void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out);
+
+/* table_sum_mail - of the last hour; the caller holds the lock */
+void table_sum_mail(const struct hop *hop, int64_t now_ms, unsigned sum[MAIL_EFFECTS]);
 
 /* hop_own_worst - the worst of its own checks, NULL when it has none */
 const struct check *hop_own_worst(const struct hop *hop);

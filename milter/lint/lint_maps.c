@@ -95,10 +95,12 @@ static void name_table(const struct walk *walk, struct lint_finding *finding,
 }
 
 /* rebuild - "; then: postmap ..." for a table that has to be built, else "" */
-static void rebuild(const struct table_reference *table, char *out, size_t out_bytes)
+static void rebuild(
+	const struct lint *lint, const struct table_reference *table, char *out, size_t out_bytes)
 {
 	if (table->path != NULL && strcmp(lint_source(table), table->path) != 0)
-		lint_put(out, out_bytes, " in %s, then: postmap %s", lint_source(table), table->text);
+		lint_put(out, out_bytes, " in %s, then: postmap -c %s %s", lint_source(table),
+			instance_directory(lint->instance), table->text);
 	else
 		lint_put(out, out_bytes, " in %s", table->path != NULL ? table->path : "main.cf");
 }
@@ -112,7 +114,7 @@ static void report_group(const struct walk *walk, const struct group *group)
 	char where[LINT_WORDS_BYTES / 2];
 
 	name_table(walk, &finding, group);
-	rebuild(walk->table, where, sizeof where);
+	rebuild(walk->lint, walk->table, where, sizeof where);
 	if (is_undefined) {
 		lint_put(finding.message, sizeof finding.message,
 			"transport %.*s is not in master.cf", TEXT_BYTES, group->name);
@@ -180,7 +182,8 @@ static void report_unlisted(const struct lint *lint, const struct lint_place *pl
 		lint_put(finding.message, sizeof finding.message, "the table cannot be listed: %s",
 			error);
 		if (table->path != NULL && strcmp(lint_source(table), table->path) != 0)
-			lint_put(finding.fix, sizeof finding.fix, "postmap %s", table->text);
+			lint_put(finding.fix, sizeof finding.fix, "postmap -c %s %s",
+				instance_directory(lint->instance), table->text);
 	} else {
 		lint_put(finding.message, sizeof finding.message,
 			"a table of this type cannot be listed: its hops are learned from mail");

@@ -181,18 +181,19 @@ static void report_missing(const struct lint *lint, const struct entry *entry)
 {
 	const char *source = lint_source(&entry->reference), *path = entry->reference.path;
 	bool is_built = strcmp(source, path) != 0;
+	const char *directory = instance_directory(lint->instance);
 	bool has_source = is_built && access(source, F_OK) == 0;
 	struct lint_finding finding =
 		finding_of(lint, entry, has_source ? LINT_TABLE_NOT_BUILT : LINT_TABLE_MISSING);
 
 	lint_put(finding.message, sizeof finding.message, "%s does not exist", path);
 	if (has_source)
-		lint_put(finding.fix, sizeof finding.fix, "%s %s", build_command(entry),
-			entry->reference.text);
+		lint_put(finding.fix, sizeof finding.fix, "%s -c %s %s", build_command(entry),
+			directory, entry->reference.text);
 	else if (is_built)
 		lint_put(finding.fix, sizeof finding.fix,
-			"write %s, then: %s %s; or take the table out of %s", source,
-			build_command(entry), entry->reference.text, entry->parameter);
+			"write %s, then: %s -c %s %s; or take the table out of %s", source,
+			build_command(entry), directory, entry->reference.text, entry->parameter);
 	else
 		lint_put(finding.fix, sizeof finding.fix,
 			"write %s, or take the table out of %s", path, entry->parameter);
@@ -230,8 +231,8 @@ static void look_at_age(const struct lint *lint, const struct entry *entry, cons
 	finding = finding_of(lint, entry, LINT_TABLE_OUTDATED);
 	lint_put(finding.message, sizeof finding.message, "%s was changed after %s was built", source,
 		entry->reference.path);
-	lint_put(finding.fix, sizeof finding.fix, "%s %s", build_command(entry),
-		entry->reference.text);
+	lint_put(finding.fix, sizeof finding.fix, "%s -c %s %s", build_command(entry),
+		instance_directory(lint->instance), entry->reference.text);
 	lint_report(lint, &finding);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "ops/explain.h"
+#include "ops/feed.h"
 #include "ops/probe.h"
 #include "ops/status.h"
 
@@ -24,6 +25,7 @@ struct control {
 	struct evconnlistener *listener;
 	struct event *resume;
 	struct control_parts parts;
+	struct feed *feed;
 	unsigned clients;
 };
 
@@ -33,6 +35,7 @@ struct client {
 	struct bufferevent *connection;
 	struct explain *explain; /* under way, NULL: none */
 	struct probing *probing; /* the same */
+	struct watcher *watcher; /* the same */
 	bool is_answered;
 };
 
@@ -52,6 +55,8 @@ static void client_free(struct client *client)
 		explain_cancel(client->explain);
 	if (client->probing != NULL)
 		probing_cancel(client->probing);
+	if (client->watcher != NULL)
+		feed_leave(client->watcher);
 	client->control->clients--;
 	bufferevent_free(client->connection);
 	free(client);
@@ -147,10 +152,31 @@ static void run_probe(struct client *client, const json_t *request)
 		answer(client, probing_refusal(client->control->parts.table, hop));
 }
 
+static void on_watcher_dropped(void *arg)
+{
+	struct client *client = arg;
+
+	client->watcher = NULL;
+	client_free(client);
+}
+
+static void run_watch(struct client *client, const json_t *request)
+{
+	client->watcher = feed_watch(client->control->feed, client->connection,
+		text_of(request, "pattern"), on_watcher_dropped, client);
+	if (client->watcher == NULL) {
+		answer(client, complaint("too many watch already"));
+		return;
+	}
+	/* Silence is all that is heard of a good day, and how much may wait for a slow reader is bounded. */
+	bufferevent_set_timeouts(client->connection, NULL, NULL);
+}
+
 static const struct command commands[] = {
 	{"explain", run_explain},
 	{"probe", run_probe},
 	{"status", run_status},
+	{"watch", run_watch},
 };
 
 static const struct command *find_command(const char *name)
@@ -188,6 +214,11 @@ static void on_read(struct bufferevent *connection, void *arg)
 
 	if (client->explain != NULL || client->probing != NULL)
 		return; /* one request a connection */
+	if (client->watcher != NULL) {
+		/* Input that fills up would hide that the client has hung up. */
+		evbuffer_drain(in, evbuffer_get_length(in));
+		return;
+	}
 	line = evbuffer_readln(in, &bytes, EVBUFFER_EOL_LF);
 	if (line != NULL)
 		take_request(client, line, bytes);
@@ -271,11 +302,13 @@ struct control *control_new(
 		return NULL;
 	control->base = base;
 	control->parts = *parts;
+	control->feed = feed_new(parts->table);
 	control->resume = evtimer_new(base, on_resume, control);
 	control->listener = evconnlistener_new(base, on_accept, control,
 		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd);
-	if (control->listener == NULL || control->resume == NULL)
+	if (control->listener == NULL || control->resume == NULL || control->feed == NULL)
 		return NULL;
+	notify_add(parts->notify, feed_change, control->feed);
 	evconnlistener_set_error_cb(control->listener, on_accept_error);
 	return control;
 }

@@ -2,13 +2,15 @@
  * control - the control socket: failfastctl(8) asks, the event thread answers
  *
  * A client sends one JSON object on one line, {"command": "status", "pattern": "..."}, and gets one
- * JSON document and the end of the connection; of a probe one document a step, a line each.  What is wrong with a request is said in
+ * JSON document and the end of the connection; of a probe one document a step, a line each; who watches gets a line for each
+ * change until it hangs up (ops/feed.h).  What is wrong with a request is said in
  * {"error": "..."}.  Requests are bounded in size and time, clients in number.
  */
 #ifndef FF_CONTROL_H
 #define FF_CONTROL_H
 
 #include "health/table.h"
+#include "ops/notify.h"
 #include "postfix/opener.h"
 #include "probe/sched.h"
 
@@ -23,6 +25,7 @@ struct control_parts {
 	struct table *table;
 	const struct opener *opener;
 	struct sched *sched;
+	struct notify *notify;
 };
 
 /* control_new - serve on a listening socket, which it owns from now on; NULL: no memory */

@@ -38,11 +38,13 @@ static const char *cause(const struct hop_view *view)
 static void tell_log(const struct hop_view *view, const struct hop_change *change)
 {
 	const char *detail = view->reason != REASON_NONE ? view->detail : "";
+	const struct log_field fields[] = {{"FAILFAST_HOP", view->name},
+		{"FAILFAST_STATE", state_name(change->to)}, {"FAILFAST_REASON", cause(view)}};
 
 	if (change->is_new_state)
-		log_info("hop %s: %s -> %s: %s%s%s%s", view->name, state_name(change->from),
-			state_name(change->to), cause(view), *detail != '\0' ? " (" : "", detail,
-			*detail != '\0' ? ")" : "");
+		log_info_about(fields, 3, "hop %s: %s -> %s: %s%s%s%s", view->name,
+			state_name(change->from), state_name(change->to), cause(view),
+			*detail != '\0' ? " (" : "", detail, *detail != '\0' ? ")" : "");
 	else
 		log_debug("hop %s: still %s, now: %s (%s)", view->name, state_name(change->to),
 			cause(view), detail);

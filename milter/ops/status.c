@@ -72,20 +72,27 @@ static json_t *checks(const struct hop_view *view)
 	return list;
 }
 
+/* last_hour - what the hop did to recipients */
+static json_t *last_hour(const struct hop_view *view)
+{
+	return json_pack("{s:i, s:i, s:i}", "tempfail", (int)view->mail[MAIL_REFUSED], "tag",
+		(int)view->mail[MAIL_TAGGED], "hold", (int)view->mail[MAIL_HELD]);
+}
+
 json_t *status_hop(const struct hop_view *view)
 {
 	json_t *latency = view->latency_us >= 0 ? json_real((double)view->latency_us / 1000.0)
 						: json_null();
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "hop", status_text(view->name),
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "hop", status_text(view->name),
 		"state", state_name(view->state), "reason", reason_or_null(view->reason), "detail",
 		text_or_null(view->detail), "since", time_or_null(view->since), "last_probe",
 		time_or_null(view->last_probe), "latency_ms", latency, "tls_not_after", time_or_null(view->tls_not_after), "roles", roles(view->roles),
-		"local", view->is_local, "learned", view->is_learned, "checks", checks(view));
+		"local", view->is_local, "learned", view->is_learned, "last_hour",
+		last_hour(view), "checks", checks(view));
 }
 
-/* is_asked_for - a plain text is looked for anywhere in the name */
-static bool is_asked_for(const char *pattern, const char *name)
+bool status_is_asked_for(const char *pattern, const char *name)
 {
 	if (pattern == NULL)
 		return true;
@@ -98,7 +105,7 @@ static void collect_hop(void *arg, struct hop *hop)
 	struct collect *collect = arg;
 	struct hop_view view;
 
-	if (!hop_is_shown(hop) || !is_asked_for(collect->pattern, hop_full_name(hop)))
+	if (!hop_is_shown(hop) || !status_is_asked_for(collect->pattern, hop_full_name(hop)))
 		return;
 	table_view(collect->table, hop, clock_now_ms(), &view);
 	collect->count[view.state]++;

@@ -14,6 +14,9 @@
  * a plain text matches any part of a name; NULL: all); the caller owns the reference.  NULL: no memory. */
 json_t *status_document(struct table *table, const char *pattern);
 
+/* status_is_asked_for - does the name match pattern? */
+bool status_is_asked_for(const char *pattern, const char *name);
+
 /* status_hop - one hop, as the document has it */
 json_t *status_hop(const struct hop_view *view);
 

@@ -39,10 +39,11 @@ struct keyring_answer {
 typedef void keyring_done_fn(void *arg, const struct keyring_answer *answer);
 
 struct keyring {
-	/* Ask for what smtp(8) would take at that host (its name as smtp(8) knows it, "": not known) for the hop; done comes later
-	 * from the event loop, exactly once unless cancelled.  Returns a handle, 0 when out of memory or a name is
-	 * too long. */
-	uint32_t (*ask)(void *keyring_arg, const char *hop, const char *host, keyring_done_fn *done, void *arg);
+	/* Ask for what smtp(8) would take at that host (its name as smtp(8) knows it) for the hop, or the nexthop of that
+	 * number of all that it may be sent to; done comes later from the event loop, exactly once unless cancelled.
+	 * Returns a handle, 0 when out of memory or a name is too long. */
+	uint32_t (*ask)(void *keyring_arg, const char *hop, unsigned number, const char *host,
+		keyring_done_fn *done, void *arg);
 	/* No callback any more; what arrives is wiped. */
 	void (*cancel)(void *keyring_arg, uint32_t handle);
 	void *keyring_arg;

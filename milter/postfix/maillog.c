@@ -294,20 +294,40 @@ static bool parse_transport(struct rest *rest, struct maillog_line *out)
 	       take(rest, ' ', out->transport, sizeof out->transport) && skip(rest, "failure");
 }
 
-bool maillog_parse(const char *line, size_t length, struct maillog_line *out)
+/* parse_words - behind the head, by the tag */
+static bool parse_words(struct rest *rest, struct maillog_line *out)
 {
-	struct rest rest = {line, line + length};
-	const char *program;
+	const char *program = strrchr(out->tag, '/');
 
-	if (length > MAILLOG_LINE_BYTES || !take_head(&rest, out))
-		return false;
 	out->statement = STATEMENT_NONE;
 	out->transport[0] = out->name[0] = out->address[0] = '\0';
 	out->port = 0;
-	program = strrchr(out->tag, '/');
 	if (program == NULL)
 		return false;
 	if (strcmp(program, "/smtp") == 0 || strcmp(program, "/lmtp") == 0)
-		return skip_queue_id(&rest) && parse_delivery(&rest, out);
-	return strcmp(program, "/qmgr") == 0 && parse_transport(&rest, out);
+		return skip_queue_id(rest) && parse_delivery(rest, out);
+	return strcmp(program, "/qmgr") == 0 && parse_transport(rest, out);
+}
+
+bool maillog_parse(const char *line, size_t length, struct maillog_line *out)
+{
+	struct rest rest = {line, line + length};
+
+	return length <= MAILLOG_LINE_BYTES && take_head(&rest, out) && parse_words(&rest, out);
+}
+
+bool maillog_parse_entry(const char *tag, size_t tag_length, const char *words, size_t length,
+	struct maillog_line *out)
+{
+	struct rest rest = {words, words + length};
+
+	if (length > MAILLOG_LINE_BYTES || tag_length >= sizeof out->tag)
+		return false;
+	for (size_t i = 0; i < tag_length; i++) {
+		if ((unsigned char)tag[i] <= ' ' || tag[i] == 0x7f)
+			return false;
+		out->tag[i] = tag[i];
+	}
+	out->tag[tag_length] = '\0';
+	return parse_words(&rest, out);
 }

@@ -40,4 +40,8 @@ struct maillog_line {
  * then is not to be used) */
 bool maillog_parse(const char *line, size_t length, struct maillog_line *out);
 
+/* maillog_parse_entry - the same, where the tag ("postfix/smtp") and the words behind the head come by themselves */
+bool maillog_parse_entry(const char *tag, size_t tag_length, const char *words, size_t length,
+	struct maillog_line *out);
+
 #endif

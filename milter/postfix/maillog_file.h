@@ -28,6 +28,7 @@ struct maillog_opener {
 	 * comes later, by a call of evidence_opened(), unless the other side is gone. */
 	bool (*ask)(void *opener_arg, const char *directory);
 	void *opener_arg;
+	const char *journal; /* a directory of journal files; NULL: the journal of this system */
 };
 
 #endif

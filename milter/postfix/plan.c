@@ -94,6 +94,7 @@ static void plan_lookup(const struct client *client, struct plan *plan)
 	plan->first_family = strcasecmp(first, "ipv6") == 0   ? FAMILY_IPV6
 			     : strcasecmp(first, "ipv4") == 0 ? FAMILY_IPV4
 							      : FAMILY_ANY;
+	plan->takes_alias = strcmp(parameter(client, "cname_overrides_servername"), "yes") == 0;
 	plan->is_balanced = strcmp(parameter(client, "balance_inet_protocols"), "yes") == 0;
 	plan->ignores_mx_error = strcmp(full_parameter(client, "ignore_mx_lookup_error"), "yes") == 0;
 	if (strstr(sources, "dns") != NULL)
@@ -148,22 +149,8 @@ static const char *without_prefix(const char *nexthop, enum hop_protocol protoco
 	return nexthop + (has_prefix ? 5 : 0);
 }
 
-/* plan_auth_tls - TLS as far as it decides whether a password may go without */
-static void plan_auth_tls(const struct client *client, struct plan_auth *auth)
-{
-	const char *level = parameter(client, "tls_security_level");
-
-	if (*level == '\0' && strcmp(parameter(client, "enforce_tls"), "yes") == 0)
-		level = "encrypt";
-	else if (*level == '\0' && strcmp(parameter(client, "use_tls"), "yes") == 0)
-		level = "may";
-	auth->prefers_tls = strcmp(level, "may") == 0;
-	auth->may_be_plain = *parameter(client, "tls_policy_maps") == '\0' &&
-			     (auth->prefers_tls || *level == '\0' || strcmp(level, "none") == 0);
-}
-
-/* plan_auth - whether and how the transport authenticates */
-static void plan_auth(const struct client *client, const char *nexthop, struct plan *plan)
+/* plan_auth - whether and how the transport authenticates; the level is there already */
+static void plan_auth(const struct client *client, struct plan *plan)
 {
 	struct plan_auth *auth = &plan->auth;
 	bool is_lmtp = strcmp(client->prefix, "lmtp") == 0;
@@ -174,18 +161,18 @@ static void plan_auth(const struct client *client, const char *nexthop, struct p
 		return;
 	*auth = (struct plan_auth){
 		.is_used = true,
+		.level = auth->level,
 		.directory = instance_directory(client->instance),
 		.mail_owner = instance_parameter(client->instance, "mail_owner"),
 		.parameter = is_lmtp ? "lmtp_sasl_password_maps" : "smtp_sasl_password_maps",
 		.maps = parameter(client, "sasl_password_maps"),
-		.host = plan->target.is_unix ? instance_parameter(client->instance, "myhostname") : plan->target.host,
-		.nexthop = without_prefix(nexthop, plan->target.protocol),
+		.host = plan->target.is_unix ? plan->socket_name : plan->target.host,
+		.nexthop = without_prefix(plan->nexthop, plan->target.protocol),
 		.options = parameter(client, "sasl_security_options"),
 		.tls_options = parameter(client, "sasl_tls_security_options"),
 		.verified_options = parameter(client, "sasl_tls_verified_security_options"),
 		.filter = parameter(client, "sasl_mechanism_filter"),
 	};
-	plan_auth_tls(client, auth);
 }
 
 /* default_port - where the nexthop names none; smtpd_proxy_filter always does */
@@ -196,39 +183,70 @@ static uint16_t default_port(const struct client *client, enum hop_protocol prot
 	return protocol == PROTOCOL_LMTP ? PORT_LMTP : PORT_SMTP;
 }
 
-/* take_first - of a list of nexthops; smtpd(8) knows no lists, and a path may have anything in it */
-static enum reason take_first(const struct client *client, enum hop_protocol protocol,
-	const char *nexthop, struct plan *plan)
+/* is_list - may it be more than one nexthop?  smtpd(8) knows no lists, and a path may have anything in it. */
+static bool is_list(const struct client *client, enum hop_protocol protocol, const char *nexthop)
 {
-	bool is_list = !client->is_smtpd &&
-		       (protocol != PROTOCOL_LMTP || strncasecmp(nexthop, "unix:", 5) != 0);
-	char first[HOP_NAME_BYTES];
-	size_t skip = is_list ? strspn(nexthop, HOP_SEPARATORS) : 0;
-	size_t length = is_list ? strcspn(nexthop + skip, HOP_SEPARATORS) : strlen(nexthop);
-
-	(void)snprintf(first, sizeof first, "%.*s", (int)length, nexthop + skip);
-	plan->others = nexthop + skip + length;
-	return hop_parse_nexthop(
-		first, protocol, plan->default_port, &plan->target, &plan->why);
+	return !client->is_smtpd && (protocol != PROTOCOL_LMTP || strncasecmp(nexthop, "unix:", 5) != 0);
 }
 
-/* plan_target - parse the nexthop as the transport would */
+/* take_word - move on to the word of that number, and behind it; false: there are not so many, *number is how many are
+ * missing */
+static bool take_word(const char **list, unsigned *number, char word[HOP_NAME_BYTES])
+{
+	for (;; --*number) {
+		size_t length;
+
+		*list += strspn(*list, HOP_SEPARATORS);
+		length = strcspn(*list, HOP_SEPARATORS);
+		if (length == 0)
+			return false;
+		(void)snprintf(word, HOP_NAME_BYTES, "%.*s", (int)length, *list);
+		*list += length;
+		if (*number == 0)
+			return true;
+	}
+}
+
+/* choose - the nexthop of that number, as it is written; false: there are not so many */
+static bool choose(const struct client *client, enum hop_protocol protocol, const char *nexthop,
+	unsigned number, struct plan *plan)
+{
+	const char *list = nexthop, *fallbacks = "";
+
+	if (!is_list(client, protocol, nexthop)) {
+		(void)snprintf(plan->nexthop, sizeof plan->nexthop, "%s", nexthop);
+		return number == 0;
+	}
+	if (client->instance != NULL)
+		fallbacks = parameter(client, "fallback_relay");
+	if (number == 0) {
+		/* One of separators alone is no nexthop either. */
+		(void)take_word(&list, &number, plan->nexthop);
+		plan->others = list;
+		plan->fallbacks = fallbacks;
+		return true;
+	}
+	return take_word(&list, &number, plan->nexthop) || take_word(&fallbacks, &number, plan->nexthop);
+}
+
+/* plan_target - parse the nexthop of that number as the transport would */
 static void plan_target(const struct client *client, enum hop_protocol protocol,
-	const char *nexthop, struct plan *plan)
+	const char *nexthop, unsigned number, struct plan *plan)
 {
 	struct hop_target *target = &plan->target;
 	char path[HOP_PATH_BYTES];
 
+	if (!choose(client, protocol, nexthop, number, plan))
+		return;
 	plan->default_port = default_port(client, protocol);
 	plan->instance = client->instance;
 	plan->uses_mx = !is_without_dns(client);
-	plan->reason = take_first(client, protocol, nexthop, plan);
+	plan->reason = hop_parse_nexthop(
+		plan->nexthop, protocol, plan->default_port, target, &plan->why);
 	plan->kind = plan->reason == REASON_NONE ? PLAN_SERVER : PLAN_INVALID;
 	if (plan->kind == PLAN_INVALID || client->instance == NULL)
 		return;
 	target->lookup_mx = target->lookup_mx && plan->uses_mx;
-	if (!target->is_unix && !client->is_smtpd)
-		plan->fallbacks = parameter(client, "fallback_relay");
 	if (!target->is_unix || target->path[0] == '/')
 		return;
 	if (snprintf(path, sizeof path, "%s/%s",
@@ -281,6 +299,11 @@ static enum hop_protocol find_client(const struct site *site, const char *transp
 
 void site_plan(const struct site *site, const char *hop, struct plan *plan)
 {
+	site_plan_nexthop(site, hop, 0, plan);
+}
+
+void site_plan_nexthop(const struct site *site, const char *hop, unsigned number, struct plan *plan)
+{
 	struct conf_hop_settings settings;
 	char transport[HOP_NAME_BYTES];
 	const char *nexthop;
@@ -300,15 +323,16 @@ void site_plan(const struct site *site, const char *hop, struct plan *plan)
 	protocol = find_client(site, transport, &client);
 	if (protocol == PROTOCOL_NONE)
 		return;
-	plan_target(&client, protocol, nexthop, plan);
+	plan->socket_name = client_word(&client, "myhostname");
+	plan_target(&client, protocol, nexthop, number, plan);
 	plan_private(&client, plan);
 	plan_lookup(&client, plan);
 	plan_loops(&client, nexthop, plan);
 	plan_hello(site, &client, plan);
 	plan_addresses(&client, plan);
-	plan_tls(&client, &settings, nexthop, plan);
+	plan_tls(&client, &settings, plan);
 	plan_depth(&settings, plan);
-	plan_auth(&client, nexthop, plan);
+	plan_auth(&client, plan);
 }
 
 bool site_base(const struct site *site, const char *hop, char name[HOP_NAME_BYTES])

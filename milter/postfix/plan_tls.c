@@ -364,16 +364,20 @@ static void plan_level(const struct client *client, const struct conf_hop_settin
 		take_global(client, &plan->tls);
 		take_tables(client, nexthop, &plan->tls, policy);
 	}
+	/* smtp(8) sees no sense in encrypting for this host when it need not. */
+	if (plan->target.is_unix && plan->tls.level == TLS_LEVEL_MAY)
+		plan->tls.level = TLS_LEVEL_NONE;
+	plan->auth.level = plan->tls.level;
 	if (settings->tls != TLS_DEFAULT)
 		take_own(settings, &plan->tls);
-	/* smtp(8) sees no sense in encrypting for this host when it need not. */
 	if (plan->target.is_unix && plan->tls.level == TLS_LEVEL_MAY)
 		plan->tls.level = TLS_LEVEL_NONE;
 }
 
 void plan_tls(const struct client *client, const struct conf_hop_settings *settings,
-	const char *nexthop, struct plan *plan)
+	struct plan *plan)
 {
+	const char *nexthop = plan->nexthop;
 	struct tls_plan *tls = &plan->tls;
 	struct policy policy = {0};
 
@@ -389,7 +393,7 @@ void plan_tls(const struct client *client, const struct conf_hop_settings *setti
 		(client->instance == NULL || settings->tls != TLS_DEFAULT))
 		tls->level = TLS_LEVEL_ENCRYPT;
 	if (tls->level != TLS_LEVEL_NONE && tls->level < TLS_LEVEL_UNCHECKED) {
-		COPY(tls, tls->nexthop, plan->target.is_unix ? client_word(client, "myhostname") : plan->target.host);
+		COPY(tls, tls->nexthop, plan->target.is_unix ? plan->socket_name : plan->target.host);
 		plan_trust(client, settings, tls);
 		plan_session(client, &policy, tls);
 	}

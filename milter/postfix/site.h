@@ -135,15 +135,14 @@ enum plan_family { FAMILY_ANY, FAMILY_IPV6, FAMILY_IPV4 };
 /* How the transport of a hop authenticates.  Strings belong to the site, but for host. */
 struct plan_auth {
 	bool is_used;	       /* smtp_sasl_auth_enable, and AUTH is not discarded; all that follows is set only then */
-	bool may_be_plain;     /* Postfix authenticates without TLS where the server offers none */
-	bool prefers_tls;      /* but not where it does */
+	enum tls_level level;  /* of TLS that Postfix asks for there, whatever a hop section says */
 	const char *directory; /* config_directory */
 	const char *mail_owner;
 	const char *parameter; /* "smtp_sasl_password_maps", or lmtp */
 	const char *maps;      /* its value */
 	const char *host;      /* what smtp(8) looks up first; the name that it knows the server by, where it is not looked
 				  up by MX */
-	const char *nexthop;   /* what it looks up then */
+	const char *nexthop;   /* what it looks up then; part of the plan */
 	const char *options;   /* smtp_sasl_security_options */
 	const char *tls_options, *verified_options; /* the same within TLS, and with a server that is verified */
 	const char *filter;    /* smtp_sasl_mechanism_filter */
@@ -154,12 +153,14 @@ struct plan {
 	enum plan_kind kind;
 	enum reason reason;
 	const char *why;
-	struct hop_target target; /* the first of a list; a UNIX path is absolute */
+	char nexthop[HOP_NAME_BYTES]; /* this one, of a list */
+	struct hop_target target;     /* a UNIX path is absolute */
 	const char *others;	  /* the rest of the list; part of the hop's name that was given */
 	const char *fallbacks;	  /* smtp_fallback_relay, a list */
 	uint16_t default_port;	  /* of a nexthop in a list that names none */
 	bool uses_mx;		  /* MX records are looked up for nexthops without brackets */
 	const struct instance *instance; /* whose transport it is, NULL: unknown */
+	const char *socket_name;  /* by which a server at a UNIX socket is known: myhostname */
 	const char *own_name;	  /* of a client that looks for itself at port 25: its myhostname; else NULL */
 	bool passes_loops;	  /* best_mx_transport takes the mail that would come back to this host */
 	const char *private_directory; /* config_directory of the instance in whose private/ it lies, "": none */
@@ -174,6 +175,7 @@ struct plan {
 	bool use_ipv4, use_ipv6;
 	enum plan_lookup lookup;
 	enum plan_family first_family;
+	bool takes_alias;      /* smtp_cname_overrides_servername: a server's name is where its alias leads */
 	bool is_balanced;      /* smtp_balance_inet_protocols */
 	bool ignores_mx_error; /* ignore_mx_lookup_error */
 	bool uses_native;  /* names may be known to sources that we do not ask (smtp_host_lookup) */
@@ -185,6 +187,10 @@ struct plan {
 /* site_plan - how a hop is probed: as Postfix would use it, and as our hop sections say.  *plan points into itself and
  * into hop: it is not to be copied. */
 void site_plan(const struct site *site, const char *hop, struct plan *plan);
+
+/* site_plan_nexthop - the same for one of the nexthops that the hop may be a list of, and fall-backs behind them, by its
+ * number from 0; PLAN_NOTHING when there are not so many.  plan->others and plan->fallbacks are for number 0 alone. */
+void site_plan_nexthop(const struct site *site, const char *hop, unsigned number, struct plan *plan);
 
 /* site_is_own_address - does this instance, or a proxy in front of it, take mail at that address (inet_interfaces,
  * proxy_interfaces)? */

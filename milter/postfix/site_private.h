@@ -68,9 +68,9 @@ const char *client_parameter(const struct client *client, const char *name);
 /* client_word - a parameter that has no such prefix */
 const char *client_word(const struct client *client, const char *name);
 
-/* plan_tls - fill in plan->tls; the target must be there.  nexthop: as the hop's name has it */
+/* plan_tls - fill in plan->tls, and the level of plan->auth; the target must be there */
 void plan_tls(const struct client *client, const struct conf_hop_settings *settings,
-	const char *nexthop, struct plan *plan);
+	struct plan *plan);
 
 /* PROXY_TRANSPORT - stands for smtpd(8) as the client of a before-queue filter */
 #define PROXY_TRANSPORT "smtpd_proxy_filter"

@@ -177,13 +177,11 @@ void attempts_settle_success(struct probe *probe, int64_t latency_us)
 	}
 }
 
-/* take_depths - note how far the dialogue came, credentials included that there were none of */
+/* take_depths - note how far the dialogue came */
 static void take_depths(struct probe *probe, const struct smtp_dialogue_result *result)
 {
 	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++)
 		probe->result.is_deep[kind] = probe->result.is_deep[kind] || result->is_deep[kind];
-	if (result->reason == REASON_NONE && (probe->is_stranger || *probe->no_credentials != '\0'))
-		probe->result.is_deep[DEPTH_KIND_AUTH] = true;
 	if (result->tls_not_after != 0)
 		probe->result.tls_not_after = result->tls_not_after;
 }
@@ -193,22 +191,16 @@ bool attempts_dialogue(struct probe *probe, const struct smtp_dialogue_result *r
 	struct outcome *outcome = &probe->result.outcome[CHECK_SERVER];
 
 	take_depths(probe, result);
-	if (result->reason != REASON_NONE && result->severity != SEVERITY_DEGRADED) {
+	if (result->severity == SEVERITY_DOWN) {
 		attempts_failed(probe, PROGRESS_CONNECTED, result->reason, result->detail, result->latency_us);
-		if (result->reason != REASON_AUTH_REJECTED)
-			return false;
-		/* Another address would be another attempt with the same password. */
-		attempts_settle_failure(probe);
-		return true;
+		return false;
 	}
+	/* What could not be seen of a server that works so far is not seen at another one. */
 	attempts_settle_success(probe, result->latency_us);
 	if (result->reason != REASON_NONE) {
 		attempts_outcome(probe, CHECK_SERVER, result->reason);
 		outcome->severity = result->severity;
 		attempts_detail(probe, "%s", result->detail);
-	} else if (*probe->no_credentials != '\0') {
-		attempts_outcome(probe, CHECK_SERVER, REASON_LOCAL_ERROR);
-		attempts_detail(probe, "%s", probe->no_credentials);
 	}
 	return true;
 }

@@ -132,6 +132,7 @@ static void tell(struct canary *canary, enum reason reason, const char *detail)
 	findings.outcome[CHECK_SERVER] =
 		(struct outcome){.reason = reason, .severity = reason_severity(reason)};
 	table_record(sched->table, hop, &policy, &findings);
+	jobs_tell_result(sched, hop, &findings, -1);
 	jobs_tell_change(sched, hop);
 }
 
@@ -217,8 +218,9 @@ static bool make_request(const struct host *host, struct probe_request *request)
 	/* The host itself is meant, and mail would not go another way. */
 	request->target.lookup_mx = false;
 	request->fallbacks = NULL;
-	if (request->depth > DEPTH_HELLO)
-		request->depth = DEPTH_HELLO;
+	request->depth = request->shallow_depth;
+	request->auth.is_wanted = false;
+	request->recipient[0] = '\0';
 	return true;
 }
 

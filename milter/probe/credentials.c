@@ -33,7 +33,7 @@ void credentials_wipe(struct probe *probe)
 
 /* make_print - false when the library refuses */
 static bool make_print(
-	const struct prober *prober, const struct credentials *credentials, unsigned char out[PROBE_PRINT_BYTES])
+	const struct prober *prober, const struct credentials *credentials, unsigned char out[DEEP_PRINT_BYTES])
 {
 	unsigned char text[sizeof prober->salt + sizeof credentials->user + sizeof credentials->password] = {0};
 	unsigned length = 0;
@@ -45,22 +45,20 @@ static bool make_print(
 	(void)strcpy((char *)text + sizeof prober->salt + sizeof credentials->user, credentials->password);
 	is_made = EVP_Digest(text, sizeof text, out, &length, EVP_sha256(), NULL) == 1;
 	secret_wipe(text, sizeof text);
-	return is_made && length == PROBE_PRINT_BYTES;
+	return is_made && length == DEEP_PRINT_BYTES;
 }
 
 /* take - use them, unless they were rejected before */
 static void take(struct probe *probe, const struct credentials *credentials)
 {
-	const struct probe_auth *auth = &probe->request.auth;
-
-	if (!make_print(probe->prober, credentials, probe->result.print)) {
+	if (!make_print(probe->prober, credentials, probe->print)) {
 		(void)snprintf(probe->no_credentials, sizeof probe->no_credentials, "no SHA-256 in OpenSSL");
 		return;
 	}
-	if (auth->has_rejected && memcmp(auth->rejected, probe->result.print, PROBE_PRINT_BYTES) == 0) {
-		probe->result.is_spared = true;
+	probe->has_print = true;
+	probe->is_spared = deep_is_rejected(probe->request.deep, probe->print);
+	if (probe->is_spared)
 		return;
-	}
 	probe->credentials = *credentials;
 	probe->has_credentials = true;
 }
@@ -81,13 +79,14 @@ static void on_told(void *arg, const struct keyring_answer *answer)
 bool credentials_ask(struct probe *probe)
 {
 	const struct keyring *keyring = probe->prober->keyring;
-	if (!probe->request.auth.is_wanted || keyring == NULL)
-		return false;
+
 	credentials_wipe(probe);
 	probe->no_credentials[0] = '\0';
-	probe->is_stranger = false;
-	probe->asking = keyring->ask(
-		keyring->keyring_arg, probe->request.name, probe->request.auth.host, on_told, probe);
+	probe->is_stranger = probe->has_print = probe->is_spared = false;
+	if (!probe->task.has_auth || keyring == NULL)
+		return false;
+	probe->asking = keyring->ask(keyring->keyring_arg, probe->request.name, probe->number,
+		terms_server_name(probe), on_told, probe);
 	if (probe->asking != 0)
 		return true;
 	(void)snprintf(probe->no_credentials, sizeof probe->no_credentials, "out of memory");
@@ -96,15 +95,14 @@ bool credentials_ask(struct probe *probe)
 
 const struct smtp_auth_request *credentials_for_dialogue(struct probe *probe)
 {
-	const struct probe_auth *auth = &probe->request.auth;
+	const struct probe_auth *auth = probe->terms.auth;
 
 	if (!probe->has_credentials)
 		return NULL;
 	probe->auth = (struct smtp_auth_request){
 		.credentials = &probe->credentials,
 		.filter = auth->filter,
-		.may_be_plain = auth->may_be_plain,
-		.prefers_tls = auth->prefers_tls,
+		.level = auth->level,
 		.is_installed = sasl_plugins_has,
 		.peer = probe->peer,
 	};

@@ -1,139 +1,208 @@
 /*
- * deep - what a hop is probed for behind hello, from one probe to the next
+ * deep - what the servers of a hop are probed for behind hello, from one probe to the next
  */
 #include "probe/deep.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
-static void copy(char *out, size_t out_bytes, const char *text)
+struct deep_server {
+	struct deep_server *prev, *next;
+	uint64_t server;
+	struct depth_state state;
+	uint64_t tls_hash;  /* of what was asked of it */
+	bool is_rechecking; /* rejected credentials may be others now */
+	unsigned char rejected[DEEP_PRINT_BYTES];
+};
+
+static struct deep_server *find(const struct deep *deep, uint64_t server)
 {
-	(void)snprintf(out, out_bytes, "%s", text);
+	struct deep_server *found;
+
+	DL_SEARCH_SCALAR(deep->servers, found, server, server);
+	return found;
 }
 
-/* ask_auth - authenticate with this probe */
-static void ask_auth(const struct deep *deep, const struct plan *plan, struct probe_auth *auth)
+static void forget(struct deep *deep, struct deep_server *server)
 {
-	const char *const options[] = {
-		plan->auth.options, plan->auth.tls_options, plan->auth.verified_options};
-
-	auth->is_wanted = true;
-	copy(auth->host, sizeof auth->host, plan->target.lookup_mx ? "" : plan->auth.host);
-	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-		copy(auth->options[i], sizeof auth->options[i], options[i]);
-	copy(auth->filter, sizeof auth->filter, plan->auth.filter);
-	auth->may_be_plain = plan->auth.may_be_plain;
-	auth->prefers_tls = plan->auth.prefers_tls;
-	auth->has_rejected = deep->state.kind[DEPTH_KIND_AUTH].is_latched;
-	memcpy(auth->rejected, deep->rejected, sizeof auth->rejected);
+	DL_DELETE(deep->servers, server);
+	deep->count--;
+	depth_free(&server->state);
+	free(server);
 }
 
-/* may_use_tls - a certificate is for one nexthop; of the others of a list, and of fall-backs, no names are known */
-static bool may_use_tls(const struct plan *plan)
+/* meet - the server, which comes first then; NULL: out of memory */
+static struct deep_server *meet(struct deep *deep, uint64_t server)
 {
-	bool is_one = *plan->others == '\0' && *plan->fallbacks == '\0';
+	struct deep_server *met = find(deep, server);
 
-	return is_one || plan->tls.level <= TLS_LEVEL_ENCRYPT;
+	if (met != NULL) {
+		DL_DELETE(deep->servers, met);
+	} else {
+		met = calloc(1, sizeof *met);
+		if (met == NULL)
+			return NULL;
+		met->server = server;
+		if (deep->count == DEEP_SERVERS)
+			forget(deep, deep->servers->prev);
+		deep->count++;
+	}
+	DL_PREPEND(deep->servers, met);
+	return met;
 }
 
-/* ask_tls - now and then, and at once when what is asked of the server is something else */
-static void ask_tls(struct deep *deep, const struct plan *plan, int64_t now_ms, struct probe_request *request)
+/* wants_tls - now and then, and at once when what is asked of the server is something else */
+static bool wants_tls(struct deep_server *server, const struct deep_wish *wish, int64_t now_ms)
 {
-	uint64_t hash = plan_tls_hash(&plan->tls) ^ (uint64_t)plan->depth;
+	uint64_t hash = plan_tls_hash(wish->tls) ^ (uint64_t)wish->depth;
 
-	if (deep->tls_hash != hash)
-		depth_forget(&deep->state, DEPTH_KIND_TLS);
-	deep->tls_hash = hash;
-	if (plan->depth >= DEPTH_TLS && may_use_tls(plan) && depth_due(&deep->state, DEPTH_KIND_TLS, now_ms))
-		request->depth = DEPTH_TLS;
+	if (server->tls_hash != hash)
+		depth_forget(&server->state, DEPTH_KIND_TLS);
+	server->tls_hash = hash;
+	return wish->depth >= DEPTH_TLS && depth_due(&server->state, DEPTH_KIND_TLS, now_ms);
 }
 
-void deep_ask(struct deep *deep, const struct plan *plan, int64_t now_ms, struct probe_request *request)
+static bool wants_auth(struct deep_server *server, const struct deep_wish *wish, int64_t now_ms)
 {
-	bool uses_auth = plan->depth == DEPTH_AUTH && plan->auth.is_used;
+	if (wish->uses_auth)
+		return server->is_rechecking || depth_due(&server->state, DEPTH_KIND_AUTH, now_ms);
+	depth_forget(&server->state, DEPTH_KIND_AUTH);
+	return false;
+}
 
-	ask_tls(deep, plan, now_ms, request);
-	if (!uses_auth)
-		depth_forget(&deep->state, DEPTH_KIND_AUTH);
-	else if (deep->is_rechecking || depth_due(&deep->state, DEPTH_KIND_AUTH, now_ms))
-		ask_auth(deep, plan, &request->auth);
-	if (*plan->recipient == '\0' || plan->depth < DEPTH_HELLO)
-		depth_forget(&deep->state, DEPTH_KIND_RECIPIENT);
-	else if (uses_auth ? request->auth.is_wanted : depth_due(&deep->state, DEPTH_KIND_RECIPIENT, now_ms))
-		copy(request->recipient, sizeof request->recipient, plan->recipient);
+/* wants_recipient - together with authentication, where there is any */
+static bool wants_recipient(struct deep_server *server, const struct deep_wish *wish, bool has_auth,
+	int64_t now_ms)
+{
+	if (*wish->recipient == '\0' || wish->depth < DEPTH_HELLO) {
+		depth_forget(&server->state, DEPTH_KIND_RECIPIENT);
+		return false;
+	}
+	if (wish->is_extra)
+		return false;
+	return wish->uses_auth ? has_auth : depth_due(&server->state, DEPTH_KIND_RECIPIENT, now_ms);
+}
+
+void deep_task(struct deep *deep, uint64_t server, const struct deep_wish *wish, int64_t now_ms,
+	struct deep_task *task)
+{
+	bool is_deep = wish->depth >= DEPTH_TLS || wish->uses_auth || *wish->recipient != '\0';
+	struct deep_server *met = is_deep ? meet(deep, server) : find(deep, server);
+
+	*task = (struct deep_task){.depth = wish->shallow_depth};
+	if (met == NULL)
+		return;
+	if (!is_deep) {
+		forget(deep, met);
+		return;
+	}
+	if (wants_tls(met, wish, now_ms))
+		task->depth = DEPTH_TLS;
+	task->has_auth = wants_auth(met, wish, now_ms);
+	task->has_recipient = wants_recipient(met, wish, task->has_auth, now_ms);
 	/* Postfix says neither before TLS, where it talks that. */
-	if (may_use_tls(plan) && (request->auth.is_wanted || *request->recipient != '\0'))
-		request->depth = DEPTH_TLS;
+	if (task->has_auth || task->has_recipient)
+		task->depth = DEPTH_TLS;
 }
 
-/* kind_of - what a fault belongs to: the last depth that the probe reached, unless its reason says better */
-static int kind_of(const struct probe_result *result)
+bool deep_is_rejected(const struct deep *deep, const unsigned char print[DEEP_PRINT_BYTES])
 {
-	enum reason reason = result->outcome[CHECK_SERVER].reason;
+	const struct deep_server *server;
+
+	DL_FOREACH(deep->servers, server)
+	{
+		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
+		if (server->state.kind[DEPTH_KIND_AUTH].is_latched &&
+			memcmp(server->rejected, print, DEEP_PRINT_BYTES) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* kind_of - what a fault belongs to: the last depth that was reached, unless its reason says better */
+static int kind_of(const struct smtp_dialogue_result *result)
+{
 	int kind = DEPTH_KIND_COUNT - 1;
 
-	if (reason == REASON_TLS_UNAVAILABLE || reason == REASON_TLS_HANDSHAKE ||
-		reason == REASON_TLS_CERTIFICATE || reason == REASON_TLS_EXPIRING)
+	if (result->reason == REASON_TLS_UNAVAILABLE || result->reason == REASON_TLS_HANDSHAKE ||
+		result->reason == REASON_TLS_CERTIFICATE || result->reason == REASON_TLS_EXPIRING)
 		return DEPTH_KIND_TLS;
 	while (kind >= 0 && !result->is_deep[kind])
 		kind--;
 	return kind;
 }
 
-/* keep - each depth that the probe reached was fine but that one to which the outcome belongs */
-static void keep(struct deep *deep, const struct probe_result *result)
+/* keep - each depth that was reached was fine but that one to which the outcome belongs */
+static void keep(const struct deep *deep, struct deep_server *server, const struct smtp_dialogue_result *result,
+	int64_t now_ms)
 {
 	static const struct outcome fine = {REASON_NONE, SEVERITY_NONE, false};
+	const struct outcome outcome = {result->reason, result->severity, false};
 	const int faulty = kind_of(result);
 
 	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++)
 		if (result->is_deep[kind])
-			depth_record(&deep->state, (enum depth_kind)kind,
-				kind == faulty ? &result->outcome[CHECK_SERVER] : &fine, result->detail,
-				result->evidence_ms);
-	if (result->is_deep[DEPTH_KIND_AUTH] && result->outcome[CHECK_SERVER].reason == REASON_AUTH_REJECTED)
-		memcpy(deep->rejected, result->print, sizeof deep->rejected);
-	if (result->is_spared || result->is_deep[DEPTH_KIND_AUTH])
-		deep->is_rechecking = false;
+			depth_record(&server->state, (enum depth_kind)kind, kind == faulty ? &outcome : &fine,
+				result->detail, deep->down_interval_ms, now_ms);
 }
 
-void deep_take(struct deep *deep, const struct probe_result *result, struct findings *findings)
+/* keep_rejected - these credentials are not sent to it, for a server said no to them: maybe this one, now or before */
+static void keep_rejected(const struct deep *deep, struct deep_server *server, const unsigned char *print,
+	int64_t now_ms)
 {
-	const struct depth_fault *fault;
-	struct outcome *outcome = &findings->outcome[CHECK_SERVER];
+	static const struct outcome rejected = {REASON_AUTH_REJECTED, SEVERITY_DOWN, false};
 
-	if (!result->has[CHECK_SERVER])
+	server->is_rechecking = false;
+	memcpy(server->rejected, print, DEEP_PRINT_BYTES);
+	if (!server->state.kind[DEPTH_KIND_AUTH].is_latched)
+		depth_record(&server->state, DEPTH_KIND_AUTH, &rejected,
+			"another server rejected the same user name and password", deep->down_interval_ms,
+			now_ms);
+}
+
+void deep_take(struct deep *deep, uint64_t server, const unsigned char *print, bool is_spared,
+	struct smtp_dialogue_result *result, int64_t now_ms)
+{
+	struct deep_server *met = find(deep, server);
+	const struct outcome outcome = {result->reason, result->severity, false};
+	const struct depth_fault *fault;
+
+	if (met == NULL)
 		return;
-	keep(deep, result);
-	if (result->is_deep[DEPTH_KIND_TLS]) {
-		findings->has_tls = true;
-		findings->tls_not_after = result->tls_not_after;
-	}
-	if (outcome->severity == SEVERITY_DOWN || outcome->reason == REASON_LOCAL_ERROR)
+	keep(deep, met, result, now_ms);
+	if (result->is_deep[DEPTH_KIND_AUTH])
+		met->is_rechecking = false;
+	if (print != NULL && (is_spared || result->reason == REASON_AUTH_REJECTED))
+		keep_rejected(deep, met, print, now_ms);
+	if (result->severity == SEVERITY_DOWN || result->reason == REASON_LOCAL_ERROR)
 		return;
-	fault = depth_fault(&deep->state, outcome);
+	fault = depth_fault(&met->state, &outcome);
 	if (fault == NULL)
 		return;
-	*outcome = fault->outcome;
-	findings->detail = fault->detail;
+	result->reason = fault->outcome.reason;
+	result->severity = fault->outcome.severity;
+	(void)snprintf(result->detail, sizeof result->detail, "%s", fault->detail);
 }
 
 bool deep_recheck(struct deep *deep)
 {
-	bool is_due = depth_recheck(&deep->state, DEPTH_KIND_AUTH);
+	struct deep_server *server;
+	bool is_due = false;
 
-	deep->is_rechecking = deep->is_rechecking || is_due;
+	DL_FOREACH(deep->servers, server)
+	{
+		if (server->state.kind[DEPTH_KIND_AUTH].is_latched)
+			server->is_rechecking = true;
+		if (depth_recheck(&server->state))
+			is_due = true;
+	}
 	return is_due;
 }
 
 void deep_forget(struct deep *deep)
 {
-	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++)
-		depth_forget(&deep->state, (enum depth_kind)kind);
-	deep->is_rechecking = false;
-}
-
-void deep_free(struct deep *deep)
-{
-	depth_free(&deep->state);
+	while (deep->servers != NULL)
+		forget(deep, deep->servers);
 }

@@ -3,6 +3,8 @@
  */
 #include "probe/depth.h"
 
+#include "probe/pace.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,6 +31,12 @@ static int64_t retry_ms(unsigned faults)
 	return delay_ms < DEPTH_RETRY_MAX_MS ? delay_ms : DEPTH_RETRY_MAX_MS;
 }
 
+/* later_ms - after so many answers of "later" in a row, for so long.  Probes come a little too early now and then. */
+static int64_t later_ms(unsigned faults, int64_t down_interval_ms, int64_t down_for_ms)
+{
+	return faults < DEPTH_CONFIRM ? 0 : pace_down_ms(down_interval_ms, down_for_ms) * 4 / 5;
+}
+
 /* keep_fault - where there is no memory, only what the machine has seen counts */
 static void keep_fault(struct depth_state *state, enum depth_kind kind, const struct outcome *outcome,
 	const char *detail)
@@ -50,8 +58,26 @@ static bool is_deep(const struct outcome *outcome)
 	       outcome->reason == REASON_TLS_HANDSHAKE;
 }
 
+/* pause_ms - after a fault; it is counted already */
+static int64_t pause_ms(const struct depth_state *state, enum depth_kind kind, const struct outcome *outcome,
+	int64_t down_interval_ms, int64_t now_ms)
+{
+	unsigned faults = state->kind[kind].faults;
+
+	/* Nothing was sent where there is no mechanism: looking again costs the server nothing. */
+	if (outcome->reason == REASON_AUTH_UNAVAILABLE)
+		return 0;
+	if (outcome->reason == REASON_SERVICE_UNAVAILABLE && kind != DEPTH_KIND_TLS)
+		return later_ms(faults, down_interval_ms, now_ms - state->kind[kind].since_ms);
+	if (kind == DEPTH_KIND_TLS && outcome->severity == SEVERITY_DOWN)
+		return 0;
+	if (kind == DEPTH_KIND_TLS && outcome->severity != SEVERITY_NONE)
+		return DEPTH_WARNING_MS;
+	return retry_ms(faults);
+}
+
 void depth_record(struct depth_state *state, enum depth_kind kind, const struct outcome *outcome,
-	const char *detail, int64_t now_ms)
+	const char *detail, int64_t down_interval_ms, int64_t now_ms)
 {
 	if (outcome->reason == REASON_NONE || (outcome->severity == SEVERITY_DEGRADED && !is_deep(outcome))) {
 		depth_forget(state, kind);
@@ -59,15 +85,10 @@ void depth_record(struct depth_state *state, enum depth_kind kind, const struct 
 		return;
 	}
 	keep_fault(state, kind, outcome, detail);
-	state->kind[kind].faults++;
+	if (state->kind[kind].faults++ == 0)
+		state->kind[kind].since_ms = now_ms;
 	state->kind[kind].is_latched = outcome->reason == REASON_AUTH_REJECTED;
-	if (kind == DEPTH_KIND_TLS && outcome->severity != SEVERITY_NONE) {
-		state->kind[kind].due_ms = now_ms + (outcome->severity == SEVERITY_DOWN ? 0 : interval_ms[kind]);
-		return;
-	}
-	/* Nothing was sent where there is no mechanism: looking again costs the server nothing. */
-	state->kind[kind].due_ms =
-		outcome->reason == REASON_AUTH_UNAVAILABLE ? now_ms : now_ms + retry_ms(state->kind[kind].faults);
+	state->kind[kind].due_ms = now_ms + pause_ms(state, kind, outcome, down_interval_ms, now_ms);
 }
 
 /* rank - what cannot be checked is worse than what is fine, and better than any fault */
@@ -92,15 +113,19 @@ const struct depth_fault *depth_fault(const struct depth_state *state, const str
 	return worst;
 }
 
-bool depth_recheck(struct depth_state *state, enum depth_kind kind)
+bool depth_recheck(struct depth_state *state)
 {
-	const struct depth_fault *fault = state->kind[kind].fault;
+	bool is_due = false;
 
-	if (fault != NULL && fault->outcome.reason == REASON_LOCAL_ERROR) {
-		state->kind[kind].due_ms = 0;
-		return true;
+	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++) {
+		const struct depth_fault *fault = state->kind[kind].fault;
+		bool is_unknown = fault != NULL && fault->outcome.reason == REASON_LOCAL_ERROR;
+
+		if (is_unknown)
+			state->kind[kind].due_ms = 0;
+		is_due = is_due || is_unknown || state->kind[kind].is_latched;
 	}
-	return state->kind[kind].is_latched;
+	return is_due;
 }
 
 void depth_forget(struct depth_state *state, enum depth_kind kind)

@@ -5,9 +5,14 @@
  * and then; in between shallower probes go on, and what the last deep one found stays valid: a shallower failure
  * shows at once, a shallow success does not cure a deep fault.
  *
- * A deep fault is looked at again soon, until it is believed, then ever more seldom; one of TLS with each probe, which
- * the server hardly feels, so that the next message passes when it is repaired.  Rejected credentials are never
- * tried again by themselves, because servers lock accounts.
+ * A deep fault is looked at again at once, until it is believed.  Then it depends on how soon its repair has to be seen, and
+ * on what looking costs the server:
+ * - one of TLS with each probe, which the server hardly feels; one that does not stop mail every DEPTH_WARNING_MS;
+ * - no mechanism for authentication with each probe, for nothing is sent;
+ * - a server that says "later" (4xx) to AUTH or to a recipient at the pace of a hop that is down (pace.h): it said itself
+ *   that it is to be asked again, and so does every message in Postfix's queue;
+ * - everything else ever more seldom, from DEPTH_RETRY_MS to DEPTH_RETRY_MAX_MS.
+ * Rejected credentials are never tried again by themselves, because servers lock accounts.
  *
  * Pure: time is a parameter (clock_now_ms()).
  */
@@ -26,6 +31,7 @@ enum {
 	DEPTH_CONFIRM = 3,		 /* faults in a row that are looked at again with the next probe */
 	DEPTH_RETRY_MS = 15 * 1000,	 /* after those, doubled each time up to: */
 	DEPTH_RETRY_MAX_MS = 300 * 1000,
+	DEPTH_WARNING_MS = 60 * 1000, /* between two looks at what may be wrong with TLS */
 	DEPTH_DETAIL_BYTES = 256,
 };
 
@@ -41,6 +47,7 @@ struct depth_fault {
 struct depth_state {
 	struct {
 		int64_t due_ms; /* 0: at once */
+		int64_t since_ms; /* of the first of the faults in a row */
 		unsigned faults;
 		bool is_latched;	   /* not again by itself */
 		struct depth_fault *fault; /* NULL: none known */
@@ -52,14 +59,14 @@ bool depth_due(const struct depth_state *state, enum depth_kind kind, int64_t no
 
 /* depth_record - a probe went so far and found this; a shallower failure is not recorded */
 void depth_record(struct depth_state *state, enum depth_kind kind, const struct outcome *outcome,
-	const char *detail, int64_t now_ms);
+	const char *detail, int64_t down_interval_ms, int64_t now_ms);
 
 /* depth_fault - what to say in place of a shallow success of this outcome, NULL: nothing worse is known */
 const struct depth_fault *depth_fault(const struct depth_state *state, const struct outcome *shallow);
 
 /* depth_recheck - configuration changed: what could not be checked is due, and rejected credentials may be others now,
  * which is for the caller to see; true when there is something to do */
-bool depth_recheck(struct depth_state *state, enum depth_kind kind);
+bool depth_recheck(struct depth_state *state);
 
 /* depth_forget - begin anew: the next probe goes all the way */
 void depth_forget(struct depth_state *state, enum depth_kind kind);

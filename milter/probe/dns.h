@@ -7,6 +7,7 @@
 #ifndef FF_DNS_H
 #define FF_DNS_H
 
+#include "health/hop.h"
 #include "health/reason.h"
 #include "postfix/site.h"
 #include "probe/dns_choose.h"
@@ -18,6 +19,7 @@
 
 enum {
 	DNS_ADDRESSES = 64, /* more are not kept */
+	DNS_HOSTS = 16,	    /* MX hosts; more of the least preferred are not looked up */
 	DNS_DETAIL_BYTES = 256 + 64,
 };
 
@@ -28,6 +30,7 @@ struct dns_question {
 	bool use_ipv4, use_ipv6;
 	enum plan_lookup lookup;
 	enum plan_family first;
+	bool takes_alias;	/* smtp_cname_overrides_servername */
 	bool is_balanced;	/* smtp_balance_inet_protocols */
 	bool ignores_mx_error;	/* ignore_mx_lookup_error */
 	unsigned address_limit; /* 0: none but DNS_ADDRESSES */
@@ -42,7 +45,10 @@ struct dns_answer {
 			       local-error with none */
 	struct net_address address[DNS_ADDRESSES]; /* the first to try first */
 	bool is_best[DNS_ADDRESSES];		   /* of a host that is preferred to all others */
+	unsigned char host[DNS_ADDRESSES];	   /* whose address it is, an index of name */
 	size_t count;
+	char name[DNS_HOSTS][HOP_HOST_BYTES]; /* as smtp(8) knows the server; "": not a name */
+	unsigned names;
 	bool is_exchanger; /* this host is one of the mail exchangers: there are no other ways for mail */
 	char detail[DNS_DETAIL_BYTES];
 };

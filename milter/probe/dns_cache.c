@@ -16,7 +16,7 @@ struct entry {
 	int64_t until_ms;
 	unsigned best_preference;
 	size_t count;
-	char *key;
+	char *key, *names;
 	struct dns_record records[];
 };
 
@@ -29,11 +29,17 @@ struct dns_cache *dns_cache_new(void)
 	return calloc(1, sizeof(struct dns_cache));
 }
 
+static void entry_free(struct entry *entry)
+{
+	free(entry->key);
+	free(entry->names);
+	free(entry);
+}
+
 static void remove_entry(struct dns_cache *cache, struct entry *entry)
 {
 	HASH_DEL(cache->entries, entry);
-	free(entry->key);
-	free(entry);
+	entry_free(entry);
 }
 
 void dns_cache_free(struct dns_cache *cache)
@@ -60,19 +66,44 @@ static int64_t ttl_ms(uint32_t ttl_s)
 	return ttl_s < DNS_TTL_MAX_MS / 1000 ? (int64_t)ttl_s * 1000 : DNS_TTL_MAX_MS;
 }
 
-void dns_cache_put(struct dns_cache *cache, const char *key, const struct dns_record *records,
-	size_t count, unsigned best_preference, uint32_t ttl_s, int64_t now_ms)
+/* names_bytes - of a list, its end included */
+static size_t names_bytes(const char *names)
 {
-	struct entry *entry = calloc(1, sizeof *entry + count * sizeof *records);
+	const char *end = names;
+
+	while (*end != '\0')
+		end += strlen(end) + 1;
+	return (size_t)(end - names) + 1;
+}
+
+/* entry_new - NULL when out of memory */
+static struct entry *entry_new(const char *key, const struct dns_known *known)
+{
+	struct entry *entry = calloc(1, sizeof *entry + known->count * sizeof *known->records);
+
+	if (entry == NULL)
+		return NULL;
+	entry->key = strdup(key);
+	entry->names = malloc(names_bytes(known->names));
+	if (entry->key == NULL || entry->names == NULL) {
+		entry_free(entry);
+		return NULL;
+	}
+	memcpy(entry->names, known->names, names_bytes(known->names));
+	memcpy(entry->records, known->records, known->count * sizeof *known->records);
+	entry->count = known->count;
+	entry->best_preference = known->best_preference;
+	return entry;
+}
+
+void dns_cache_put(struct dns_cache *cache, const char *key, const struct dns_known *known,
+	uint32_t ttl_s, int64_t now_ms)
+{
+	struct entry *entry = entry_new(key, known);
 
 	dns_cache_drop(cache, key);
-	if (entry == NULL || (entry->key = strdup(key)) == NULL) {
-		free(entry);
+	if (entry == NULL)
 		return;
-	}
-	memcpy(entry->records, records, count * sizeof *records);
-	entry->count = count;
-	entry->best_preference = best_preference;
 	entry->until_ms = now_ms + ttl_ms(ttl_s);
 	if (HASH_COUNT(cache->entries) >= DNS_CACHE_ENTRIES)
 		remove_entry(cache, cache->entries);
@@ -88,8 +119,11 @@ bool dns_cache_get(struct dns_cache *cache, const char *key, int64_t now_ms, str
 		return false;
 	HASH_DEL(cache->entries, entry);
 	HASH_ADD_KEYPTR(hh, cache->entries, entry->key, strlen(entry->key), entry);
-	*known = (struct dns_known){
-		entry->records, entry->count, entry->best_preference, now_ms < entry->until_ms};
+	*known = (struct dns_known){.records = entry->records,
+		.count = entry->count,
+		.best_preference = entry->best_preference,
+		.is_fresh = now_ms < entry->until_ms,
+		.names = entry->names};
 	return true;
 }
 

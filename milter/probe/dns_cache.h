@@ -25,15 +25,16 @@ struct dns_known {
 	size_t count;
 	unsigned best_preference; /* of all MX records, those without an address too */
 	bool is_fresh;		  /* else only the last known */
+	const char *names;	  /* of the hosts by their numbers: "ONE NUL TWO NUL NUL" */
 };
 
 /* dns_cache_new - NULL when out of memory */
 struct dns_cache *dns_cache_new(void);
 void dns_cache_free(struct dns_cache *cache);
 
-/* dns_cache_put - an answer that holds for ttl_s.  Without memory nothing is kept. */
-void dns_cache_put(struct dns_cache *cache, const char *key, const struct dns_record *records,
-	size_t count, unsigned best_preference, uint32_t ttl_s, int64_t now_ms);
+/* dns_cache_put - a copy of an answer that holds for ttl_s.  Without memory nothing is kept. */
+void dns_cache_put(struct dns_cache *cache, const char *key, const struct dns_known *known,
+	uint32_t ttl_s, int64_t now_ms);
 
 /* dns_cache_get - false: nothing is known */
 bool dns_cache_get(struct dns_cache *cache, const char *key, int64_t now_ms, struct dns_known *known);

@@ -17,6 +17,7 @@ struct dns_record {
 	struct net_address address;
 	unsigned preference; /* of the MX record, 0 without one */
 	unsigned order;      /* of equal ones, as the name server has them */
+	unsigned char host;  /* whose it is, a number */
 };
 
 /*

@@ -7,14 +7,15 @@
  *
  * The file that we read may be renamed away, cut short or removed.  Each second its path is looked at; when another
  * file is there, that is opened, and read from its start as soon as the old one is read to its end.
+ *
+ * Where Postfix logs to syslog(3) and there is no file that a syslogd would write, the journal of systemd is followed
+ * instead (evidence_journal.c), until there is a file.
  */
-#include "probe/evidence.h"
+#include "probe/evidence_private.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/tail.h"
 #include "base/xmem.h"
-#include "postfix/attribution.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,35 +30,6 @@ enum {
 	INDEX_MS = 2000,    /* how often to look for new hops */
 	INDEX_STEP = 100,   /* how many of them a turn takes in */
 	STEPS_A_TURN = 4,   /* of TAIL_STEP_BYTES */
-};
-
-/* The log of one instance. */
-struct follower {
-	struct follower *next;
-	struct evidence *evidence;
-	char *directory;
-	struct tail *tail; /* NULL: none is read */
-	int next_fd;	   /* what the path means now, to be read when the other is at its end; -1: the same */
-	char path[MAILLOG_PATH_BYTES];
-	int error;	    /* that was logged, 0: none */
-	unsigned asked;	    /* for the file, and not answered yet */
-	bool is_marked;
-	bool is_unsure;	    /* the path may be another one after a reload */
-	int64_t path_ms;    /* when to look at the path again */
-};
-
-struct evidence {
-	struct event *timer;
-	struct table *table;
-	struct sched *sched;
-	const struct maillog_opener *opener;
-	struct site *site;
-	struct follower *followers;
-	struct attribution *attribution;
-	char **fresh; /* hops that are to be taken into it */
-	size_t fresh_count;
-	uint64_t generation; /* of the hops that are in it or here */
-	int64_t index_ms;    /* when that was looked at */
 };
 
 static void collect(void *arg, struct hop *hop)
@@ -99,18 +71,22 @@ static void reset_index(struct evidence *evidence)
 	evidence->index_ms = 0;
 }
 
-static void on_line(void *arg, const char *text, size_t length)
+void evidence_take_line(struct follower *follower, const struct maillog_line *line)
 {
-	struct follower *follower = arg;
 	struct evidence *evidence = follower->evidence;
-	struct maillog_line line;
 	struct suspects suspects;
 
-	if (!maillog_parse(text, length, &line))
-		return;
-	attribution_find(evidence->attribution, follower->directory, &line, &suspects);
+	attribution_find(evidence->attribution, follower->directory, line, &suspects);
 	for (size_t i = 0; i < suspects.count; i++)
-		sched_evidence(evidence->sched, suspects.hop[i], line.statement, suspects.is_sure);
+		sched_evidence(evidence->sched, suspects.hop[i], line->statement, suspects.is_sure);
+}
+
+static void on_line(void *arg, const char *text, size_t length)
+{
+	struct maillog_line line;
+
+	if (maillog_parse(text, length, &line))
+		evidence_take_line(arg, &line);
 }
 
 static void close_next(struct follower *follower)
@@ -138,13 +114,14 @@ static void follow(struct follower *follower, int fd)
 	bool is_next = follower->tail != NULL;
 
 	tail_free(follower->tail);
-	follower->tail = tail_new(fd, !is_next && follower->error != ENOENT);
+	follower->tail = tail_new(fd, !is_next && (follower->error != ENOENT || follower->journal_said == 0));
 	if (is_next)
 		log_debug("%s: another file, following that", follower->path);
 	else
 		log_info("%s: following the log of Postfix (%s)", follower->path,
 			follower->directory);
 	follower->error = 0;
+	evidence_want_journal(follower, false);
 	follower->path_ms = clock_now_ms() + PATH_MS;
 }
 
@@ -170,11 +147,11 @@ static void take_file(struct follower *follower, int fd)
 		close(fd);
 }
 
-static const char *maillog_file_of(const struct site *site, const char *directory)
+static const char *parameter_of(const struct evidence *evidence, const char *directory, const char *name)
 {
-	const struct instance *instance = site_instance(site, directory);
+	const struct instance *instance = site_instance(evidence->site, directory);
 
-	return instance != NULL ? instance_parameter(instance, "maillog_file") : "";
+	return instance != NULL ? instance_parameter(instance, name) : "";
 }
 
 static struct follower *find(struct evidence *evidence, const char *directory)
@@ -186,10 +163,23 @@ static struct follower *find(struct evidence *evidence, const char *directory)
 	return follower;
 }
 
+/* has_failed - no file; where nobody wrote one, the journal may have what syslog(3) got */
+static void has_failed(struct follower *follower, const struct maillog_opened *opened, bool is_syslog)
+{
+	if (is_syslog && (opened->error == ENOENT || opened->error == EACCES)) {
+		follower->error = opened->error;
+		evidence_want_journal(follower, true);
+	} else {
+		evidence_want_journal(follower, false);
+		fail(follower, opened->error);
+	}
+}
+
 void evidence_opened(struct evidence *evidence, const char *directory,
 	const struct maillog_opened *opened)
 {
 	struct follower *follower = find(evidence, directory);
+	const char *maillog_file = parameter_of(evidence, directory, "maillog_file");
 	struct maillog_opened own = *opened;
 
 	if (follower == NULL || follower->asked == 0) {
@@ -200,7 +190,7 @@ void evidence_opened(struct evidence *evidence, const char *directory,
 	follower->asked--;
 	/* Who may not read it has asked somebody who may not, either; but maybe we may. */
 	if (own.fd < 0 && own.error == EACCES)
-		maillog_open(maillog_file_of(evidence->site, directory), &own);
+		maillog_open(maillog_file, &own);
 	if (strcmp(follower->path, own.path) != 0) {
 		close_next(follower);
 		tail_free(follower->tail);
@@ -211,7 +201,7 @@ void evidence_opened(struct evidence *evidence, const char *directory,
 	if (own.fd >= 0)
 		take_file(follower, own.fd);
 	else if (follower->tail == NULL)
-		fail(follower, own.error);
+		has_failed(follower, &own, *maillog_file == '\0');
 }
 
 /* look_at_path - while there is a file that we read, does its path mean another one? */
@@ -261,6 +251,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	update_index(evidence, now_ms);
+	evidence_read_journal(evidence, now_ms);
 	for (struct follower *follower = evidence->followers; follower != NULL;
 		follower = follower->next) {
 		look_at_path(follower, now_ms);
@@ -276,9 +267,11 @@ struct evidence *evidence_new(struct event_base *base, struct table *table, stru
 {
 	struct evidence *evidence = xcalloc(1, sizeof *evidence);
 
+	evidence->base = base;
 	evidence->table = table;
 	evidence->sched = sched;
 	evidence->opener = opener;
+	evidence->journal_state = JOURNAL_UNKNOWN;
 	evidence->timer = evtimer_new(base, on_timer, evidence);
 	if (evidence->timer == NULL) {
 		log_errx("out of memory");
@@ -304,6 +297,7 @@ void evidence_free(struct evidence *evidence)
 		follower_free(follower);
 	}
 	event_free(evidence->timer);
+	evidence_end_journal(evidence);
 	site_unref(evidence->site);
 	evidence->site = NULL;
 	reset_index(evidence);
@@ -321,11 +315,14 @@ static void want(struct evidence *evidence, const char *directory)
 		follower->evidence = evidence;
 		follower->directory = xstrdup(directory);
 		follower->next_fd = -1;
+		follower->journal_said = JOURNAL_UNKNOWN;
 		follower->next = evidence->followers;
 		evidence->followers = follower;
 	}
 	follower->is_marked = false;
 	follower->is_unsure = true;
+	follower->facility =
+		journal_facility(parameter_of(evidence, directory, "syslog_facility"));
 	follower->path_ms = 0;
 }
 
@@ -360,5 +357,6 @@ void evidence_apply(struct evidence *evidence, struct site *site)
 		if (conf->postfix[i].evidence == EVIDENCE_LOG)
 			want(evidence, conf->postfix[i].config_directory);
 	sweep(evidence);
+	evidence->journal_ms = 0;
 	event_active(evidence->timer, 0, 0);
 }

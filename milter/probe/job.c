@@ -5,54 +5,18 @@
  * probes under way, it is probing, or it lets its connection end (QUIT).  Whatever asks for a
  * probe, timer or mail, goes through job_begin(); whatever ends one goes through job_sleep().  The
  * job of a transport has no connection to end, and may bring a result while it sleeps.
- *
- * Asking a service makes master(8) start an agent for it, which then stays for max_idle.  Of a few dozen transports
- * each is asked at each interval.  Of thousands each is asked so seldom that no more than AGENTS agents are there
- * for us at a time, and in between the kernel's list says whether somebody listens; that finds what was removed and a
- * master that is gone.  Mail that goes to a transport, or a fault, makes us ask at once.
  */
-#include "probe/sched_private.h"
+#include "probe/job_private.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmem.h"
-#include "probe/deep.h"
-#include "probe/hearsay.h"
 #include "probe/pace.h"
-#include "probe/transport.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
-
-/* A service that says nothing for so long may be dead. */
-enum { SILENCE_MS = 5000 };
-
-enum { AGENTS = 50 };
-
-enum phase { PHASE_SLEEPING, PHASE_WAITING, PHASE_PROBING, PHASE_ENDING };
-
-struct job {
-	struct sched *sched;
-	struct hop *hop;
-	struct event *timer;
-	struct probe *probe;
-	struct transport_check *transport; /* of a base, NULL: a server is probed */
-	enum phase phase;
-	bool is_wanted;                 /* again, as soon as the connection has ended */
-	bool is_asked;                  /* mail or its log wants it, or wanted it last: a glance is not enough */
-	bool is_glance, is_suspect;     /* of a transport: this run; the last time it was asked it had a fault */
-	int64_t asked_ms;               /* when that was */
-	bool uses_native;               /* as the plan of this probe had it */
-	int64_t limit_ms;               /* of this probe */
-	struct parts *parts;            /* NULL: it has never had more servers than one */
-	struct deep deep;               /* of a server */
-	struct hearsay hearsay;
-	struct inquiries inquiries;     /* of the operator */
-	bool is_operator;               /* asks for this probe */
-	struct job *prev, *next;        /* in the queue of those that wait for a place */
-};
 
 /* next_delay - what the state of the hop asks for */
 static int64_t next_delay(const struct job *job, int64_t interval_ms)
@@ -82,8 +46,7 @@ static void job_arm(struct job *job, int64_t delay_ms)
 	evtimer_add(job->timer, &delay);
 }
 
-/* job_sleep - the end of every probe: until the next one, which may be wanted at once */
-static void job_sleep(struct job *job)
+void job_sleep(struct job *job)
 {
 	struct conf_hop_settings hop;
 	int64_t delay_ms;
@@ -127,6 +90,28 @@ void jobs_tell_change(struct sched *sched, struct hop *hop)
 	(void)tell_change(sched, hop);
 }
 
+/* gravest - the reason that a result is known by */
+static enum reason gravest(const struct findings *findings)
+{
+	const struct outcome *found = NULL;
+
+	for (int i = 0; i < CHECK_COUNT; i++) {
+		const struct outcome *outcome = &findings->outcome[i];
+
+		if (findings->has[i] && outcome->reason != REASON_NONE &&
+			(found == NULL || outcome->severity > found->severity))
+			found = outcome;
+	}
+	return found != NULL ? found->reason : REASON_NONE;
+}
+
+void jobs_tell_result(struct sched *sched, const struct hop *hop, const struct findings *findings,
+	int64_t took_us)
+{
+	if (sched->on_result != NULL)
+		sched->on_result(sched->result_arg, hop, gravest(findings), took_us);
+}
+
 /* record - every result of every probe goes through here */
 static void record(struct job *job, const struct findings *findings)
 {
@@ -139,6 +124,9 @@ static void record(struct job *job, const struct findings *findings)
 
 	inquiries_found(&job->inquiries, findings);
 	table_record(sched->table, job->hop, &policy, findings);
+	jobs_tell_result(sched, job->hop, findings,
+		job->began_us != 0 ? clock_now_us() - job->began_us : -1);
+	job->began_us = 0;
 	if (tell_change(sched, job->hop) && hop_dependents(job->hop) > 0)
 		table_each_dependent(sched->table, job->hop, report_change, sched);
 }
@@ -169,8 +157,7 @@ static void soften(const struct job *job, struct findings *findings)
 		findings->outcome[CHECK_RESOLVE] = unsure;
 }
 
-/* record_result - of a server or a transport */
-static void record_result(struct job *job, const struct probe_result *result)
+void job_record_result(struct job *job, const struct probe_result *result)
 {
 	struct findings findings = {
 		.detail = result->detail,
@@ -181,8 +168,10 @@ static void record_result(struct job *job, const struct probe_result *result)
 
 	memcpy(findings.has, result->has, sizeof findings.has);
 	memcpy(findings.outcome, result->outcome, sizeof findings.outcome);
-	if (job->transport == NULL)
-		deep_take(&job->deep, result, &findings);
+	if (result->is_deep[DEPTH_KIND_TLS]) {
+		findings.has_tls = true;
+		findings.tls_not_after = result->tls_not_after;
+	}
 	soften(job, &findings);
 	record(job, &findings);
 	hearsay_result(&job->hearsay, hop_failing_since_ms(job->hop) != 0, hop_is_settled(job->hop),
@@ -197,7 +186,7 @@ static void on_done(void *arg, const struct probe_result *result)
 	int64_t now_ms = clock_now_ms();
 
 	job->phase = PHASE_ENDING;
-	record_result(job, result);
+	job_record_result(job, result);
 	if (result->goes_on)
 		table_probe_begins(sched->table, job->hop, now_ms, now_ms + job->limit_ms);
 }
@@ -225,24 +214,6 @@ static void on_released(void *arg)
 	jobs_fill_places(sched);
 }
 
-/* on_transport - the result of a run, or what a parked connection brought by itself */
-static void on_transport(void *arg, const struct probe_result *result)
-{
-	struct job *job = arg;
-	struct sched *sched = job->sched;
-
-	if (job->phase == PHASE_PROBING) {
-		job->phase = PHASE_SLEEPING;
-		sched->in_flight--;
-	}
-	if (!job->is_glance)
-		job->is_suspect = result->outcome[CHECK_SERVICE].reason != REASON_NONE;
-	record_result(job, result);
-	if (job->phase == PHASE_SLEEPING)
-		job_sleep(job);
-	jobs_fill_places(sched);
-}
-
 /* may_have_parts - more servers than one, as far as the nexthop tells */
 static bool may_have_parts(const struct plan *plan)
 {
@@ -266,7 +237,8 @@ static void job_probe(struct job *job, const struct plan *plan)
 	request.trace = &job->inquiries.trace;
 	if (job->is_operator)
 		deep_forget(&job->deep);
-	deep_ask(&job->deep, plan, now_ms, &request);
+	job->deep.down_interval_ms = sched_settings(sched)->down_interval_ms;
+	request.deep = &job->deep;
 	job->limit_ms = prober_limit_ms(&request);
 	job->probe = prober_start(sched->prober, &request, on_done, on_released, job);
 	if (job->probe == NULL) {
@@ -274,50 +246,10 @@ static void job_probe(struct job *job, const struct plan *plan)
 		return;
 	}
 	job->phase = PHASE_PROBING;
+	job->began_us = clock_now_us();
 	job->uses_native = plan->uses_native;
 	sched->in_flight++;
 	table_probe_begins(sched->table, job->hop, now_ms, now_ms + job->limit_ms);
-}
-
-/* is_glance_enough - there are many transports, this one was fine the last time, and somebody listens */
-static bool is_glance_enough(struct job *job, const struct transport_plan *plan, int64_t now_ms)
-{
-	const struct sched *sched = job->sched;
-	int64_t share_ms = plan->max_idle_ms * (int64_t)sched->transports / AGENTS;
-
-	if (sched->transports <= AGENTS || job->is_asked || job->is_suspect || *plan->command == '\0')
-		return false;
-	if (job->asked_ms == 0) /* not all of the first at the same time */
-		job->asked_ms = now_ms - random() % (share_ms + 1);
-	return now_ms - job->asked_ms < share_ms &&
-	       listening_count(sched->listening, plan->name, now_ms) >= plan->instances;
-}
-
-/* job_check_transport - start a look at the transport now */
-static void job_check_transport(struct job *job)
-{
-	struct sched *sched = job->sched;
-	char name[HOP_NAME_BYTES];
-	struct transport_plan plan;
-	int64_t timeout_ms = sched_settings(sched)->reply_timeout_ms, now_ms = clock_now_ms();
-
-	if (!site_transport_plan(sched->site, hop_full_name(job->hop), name, &plan)) {
-		job_sleep(job); /* the next reload may make it a delivery agent */
-		return;
-	}
-	if (timeout_ms > SILENCE_MS)
-		timeout_ms = SILENCE_MS;
-	job->phase = PHASE_PROBING;
-	sched->in_flight++;
-	table_probe_begins(sched->table, job->hop, now_ms, now_ms + 2 * timeout_ms);
-	job->is_glance = is_glance_enough(job, &plan, now_ms);
-	job->is_asked = false;
-	if (job->is_glance) {
-		transport_check_glance(job->transport, &plan);
-		return;
-	}
-	job->asked_ms = now_ms;
-	transport_check_run(job->transport, &plan, timeout_ms);
 }
 
 void job_free(struct job *job)
@@ -336,7 +268,7 @@ void job_free(struct job *job)
 	if (job->transport != NULL)
 		job->sched->transports--;
 	transport_check_free(job->transport);
-	deep_free(&job->deep);
+	deep_forget(&job->deep);
 	parts_free(job->parts);
 	event_free(job->timer);
 	free(job);
@@ -451,7 +383,7 @@ struct job *job_new(struct sched *sched, struct hop *hop, bool is_base)
 	job->hop = hop;
 	job->timer = evtimer_new(sched->base, on_timer, job);
 	if (is_base)
-		job->transport = transport_check_new(sched->base, sched->opener, on_transport, job);
+		job->transport = transport_check_new(sched->base, sched->opener, job_transport_checked, job);
 	sched->transports += is_base;
 	inquiries_init(&job->inquiries, hop_full_name(hop));
 	if (job->timer == NULL || (is_base && job->transport == NULL)) {

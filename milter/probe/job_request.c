@@ -18,6 +18,7 @@ static void fill_route(
 	request->uses_mx = plan->uses_mx;
 	request->lookup = plan->lookup;
 	request->first_family = plan->first_family;
+	request->takes_alias = plan->takes_alias;
 	request->is_balanced = plan->is_balanced;
 	request->ignores_mx_error = plan->ignores_mx_error;
 	request->own_name = plan->own_name;
@@ -33,8 +34,12 @@ void job_request(const struct sched *sched, const char *name, const struct plan 
 	request->target = plan->target;
 	(void)snprintf(request->private_directory, sizeof request->private_directory, "%s",
 		plan->private_directory);
-	request->depth = plan->shallow_depth;
+	request->depth = plan->depth;
+	request->shallow_depth = plan->shallow_depth;
 	request->tls = plan->tls;
+	probe_auth_of(plan, &request->auth);
+	request->socket_name = plan->socket_name;
+	(void)snprintf(request->recipient, sizeof request->recipient, "%s", plan->recipient);
 	request->expiry_warning_ms = site_conf(sched->site)->tls_expiry_warning_ms;
 	request->connect_timeout_ms = sched_settings(sched)->connect_timeout_ms;
 	request->reply_timeout_ms = sched_settings(sched)->reply_timeout_ms;

@@ -94,12 +94,12 @@ static void take(struct listening *listening, char *text)
 /* read_again - nothing is listened on as far as we know when the list cannot be read */
 static void read_again(struct listening *listening)
 {
-	FILE *fp = fopen("/proc/net/unix", "re");
+	FILE *fp = fopen("/proc/self/net/unix", "re");
 	size_t used = 0, got = 0;
 
 	listening->count = 0;
 	if (fp == NULL) {
-		log_debug("/proc/net/unix cannot be read");
+		log_debug("/proc/self/net/unix cannot be read");
 		return;
 	}
 	do {

@@ -62,6 +62,7 @@ static void set_target(struct probe *probe, const char *nexthop)
 
 void nexthops_first(struct probe *probe)
 {
+	probe->number = 0;
 	probe->target = probe->request.target;
 	probe->rest = probe->request.others;
 	probe->why = NULL;
@@ -83,6 +84,7 @@ bool nexthops_next(struct probe *probe)
 		if (!take_word(&probe->rest, word, sizeof word))
 			return false;
 	}
+	probe->number++;
 	set_target(probe, word);
 	return true;
 }

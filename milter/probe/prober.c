@@ -8,10 +8,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/secret.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,8 +87,10 @@ static void probe_free(struct probe *probe)
 		probe->prober->opener->cancel(probe->prober->opener->opener_arg, probe->opening);
 	if (probe->asking != 0)
 		probe->prober->keyring->cancel(probe->prober->keyring->keyring_arg, probe->asking);
+	terms_free(probe);
 	site_unref(probe->request.site);
-	secret_free(probe, sizeof *probe);
+	credentials_wipe(probe);
+	free(probe);
 }
 
 void prober_release(struct probe *probe)
@@ -175,24 +177,26 @@ static void failed(struct probe *probe, enum progress progress, enum reason reas
 static void on_dialogue_done(void *arg, const struct smtp_dialogue_result *result)
 {
 	struct probe *probe = arg;
+	struct smtp_dialogue_result known = *result;
 
 	credentials_wipe(probe);
+	terms_found(probe, &known);
 	if (probe->is_extra) {
-		if (result->reason == REASON_NONE)
+		if (known.severity == SEVERITY_DOWN)
+			failed(probe, PROGRESS_CONNECTED, known.reason, known.detail, -1);
+		else if (known.reason != REASON_LOCAL_ERROR)
 			parts_works(probe->request.parts, probe->peer);
-		else
-			failed(probe, PROGRESS_CONNECTED, result->reason, result->detail, -1);
 		return;
 	}
 	/* From the best of its servers smtp(8) lets such mail bounce. */
-	if (result->reason == REASON_LOOP && probe->is_best[probe->at]) {
+	if (known.reason == REASON_LOOP && probe->is_best[probe->at]) {
 		probe->is_final = true;
 		probe->count = probe->at + 1;
 	}
-	if (attempts_dialogue(probe, result)) {
-		probe->result.goes_on = result->reason == REASON_NONE && nexthops_wants_extra(probe);
+	if (attempts_dialogue(probe, &known)) {
+		probe->result.goes_on = known.reason == REASON_NONE && nexthops_wants_extra(probe);
 	} else {
-		log_debug("%s: %s", probe->request.name, result->detail);
+		log_debug("%s: %s", probe->request.name, known.detail);
 		if (!is_last(probe))
 			return;
 		attempts_settle_failure(probe);
@@ -219,39 +223,28 @@ static void out_of_memory(struct probe *probe)
 	next_address(probe);
 }
 
-/* server_name - as smtp(8) knows it; behind an MX record it has another one than the nexthop */
-static const char *server_name(const struct probe *probe)
-{
-	const struct hop_target *target = &probe->target;
-
-	if (target->is_unix)
-		return probe->request.tls.nexthop;
-	return target->lookup_mx ? "" : target->host;
-}
-
 static void begin_dialogue(struct probe *probe, int fd, int64_t start_us)
 {
 	const struct probe_request *request = &probe->request;
 	struct smtp_dialogue_request dialogue = {
 		.protocol = probe->target.protocol,
-		/* What is deeper is found out about the server that mail goes to. */
-		.depth = probe->is_extra && request->depth > DEPTH_HELLO ? DEPTH_HELLO : request->depth,
+		.depth = probe->task.depth,
 		.reply_timeout_ms = request->reply_timeout_ms,
 		.start_us = start_us,
 		.helo = request->helo,
 		.peer = probe->peer,
 		.name = request->name,
 		.auth = credentials_for_dialogue(probe),
-		.tls = &request->tls,
+		.tls = probe->terms.tls,
 		.store = probe->prober->tls,
-		.host = server_name(probe),
+		.host = terms_server_name(probe),
 		.expiry_warning_ms = request->expiry_warning_ms,
 		.trace = request->trace,
 		.own_name = prober_looks_for_itself(probe) ? request->own_name : NULL,
 	};
 
 	/* Where we are strangers although Postfix is not, the answer would mean nothing. */
-	if (!probe->is_extra && *probe->no_credentials == '\0' && !probe->result.is_spared)
+	if (probe->task.has_recipient && *probe->no_credentials == '\0' && !probe->is_spared)
 		dialogue.recipient = request->recipient;
 	trace_step(request->trace, TRACE_CONNECT, TRACE_NOTE, "connected to %s", probe->peer);
 	probe->dialogue = smtp_dialogue_start(
@@ -359,7 +352,8 @@ void prober_try_address(struct probe *probe)
 		probe->result.is_local = true;
 	probe->has_tried = true;
 	(void)net_address_text(probe->peer, to);
-	if (probe->is_extra || !credentials_ask(probe))
+	terms_ask(probe);
+	if (!credentials_ask(probe))
 		prober_connect(probe);
 }
 
@@ -375,10 +369,11 @@ static void on_begin(evutil_socket_t fd, short events, void *arg)
 struct probe *prober_start(struct prober *prober, const struct probe_request *request,
 	probe_done_fn *done, probe_released_fn *released, void *arg)
 {
-	struct probe *probe = calloc(1, sizeof *probe);
+	struct probe *probe = malloc(sizeof *probe);
 
 	if (probe == NULL)
 		return NULL;
+	memset(probe, 0, offsetof(struct probe, is_best));
 	probe->prober = prober;
 	probe->request = *request;
 	if (request->site != NULL)

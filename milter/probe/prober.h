@@ -15,7 +15,7 @@
 #include "postfix/keyring.h"
 #include "postfix/opener.h"
 #include "postfix/plan_tls.h"
-#include "probe/depth.h"
+#include "probe/deep.h"
 #include "probe/smtp_auth.h"
 #include "probe/trace.h"
 #include "postfix/site.h"
@@ -28,19 +28,14 @@ enum {
 	PROBE_DETAIL_BYTES = 256,
 	PROBE_DIRECTORY_BYTES = 256,
 	PROBE_RECIPIENT_BYTES = 512,
-	PROBE_OPTIONS_BYTES = 256,
-	PROBE_PRINT_BYTES = 32,
 };
 
-/* How to authenticate. */
+/* How to authenticate.  Strings belong to the site. */
 struct probe_auth {
 	bool is_wanted;
-	char host[HOP_HOST_BYTES]; /* the name of the server, "": not known before mail exchangers are looked up */
-	char options[SMTP_AUTH_VERIFIED + 1][PROBE_OPTIONS_BYTES];
-	char filter[PROBE_OPTIONS_BYTES];
-	bool may_be_plain, prefers_tls;
-	bool has_rejected; /* credentials with this print are not sent again */
-	unsigned char rejected[PROBE_PRINT_BYTES];
+	const char *options[SMTP_AUTH_VERIFIED + 1];
+	const char *filter;
+	enum tls_level level; /* see struct plan_auth */
 };
 
 /* What one probe found. */
@@ -54,8 +49,6 @@ struct probe_result {
 	bool is_deep[DEPTH_KIND_COUNT];	       /* this probe came so far, with an address at least */
 	time_t tls_not_after;		       /* when the server's certificate ends, 0: there is none */
 	int64_t evidence_ms;		       /* clock_now_ms() of the last thing heard or missed */
-	bool is_spared;			       /* the credentials are those that were rejected */
-	unsigned char print[PROBE_PRINT_BYTES]; /* of the credentials that were sent, tells them apart */
 	bool goes_on;			       /* one server more is tried before the probe is released */
 };
 
@@ -69,10 +62,14 @@ struct probe_request {
 	bool uses_mx;		       /* for those without brackets */
 	char private_directory[PROBE_DIRECTORY_BYTES]; /* not "": the socket is asked of the opener, as
 							  one of this config_directory */
-	enum conf_depth depth;	   /* DEPTH_CONNECT to DEPTH_TLS */
+	enum conf_depth depth;	   /* DEPTH_CONNECT to DEPTH_AUTH, or as deep as is wanted now and then */
+	enum conf_depth shallow_depth; /* of probes in between; not used without deep */
+	struct deep *deep;	   /* what is due at which server; the caller's until released.  NULL: each is looked at as
+				      depth says, to DEPTH_TLS at most, and no recipient is asked for. */
 	struct tls_plan tls;	   /* used from DEPTH_TLS on */
 	int64_t expiry_warning_ms; /* a certificate that ends sooner is a warning */
 	struct probe_auth auth;
+	const char *socket_name; /* of the site: the name of a server at a UNIX socket; or NULL */
 	char recipient[PROBE_RECIPIENT_BYTES]; /* asked for at the end, "": none */
 	int64_t connect_timeout_ms; /* for each address */
 	int64_t reply_timeout_ms;   /* for each whole reply, from the end of our command */
@@ -82,7 +79,7 @@ struct probe_request {
 	bool use_ipv4, use_ipv6;   /* inet_protocols */
 	enum plan_lookup lookup;
 	enum plan_family first_family;
-	bool is_balanced, ignores_mx_error;
+	bool takes_alias, is_balanced, ignores_mx_error;
 	struct site *site;		 /* NULL: nothing is known of Postfix.  The probe takes a reference. */
 	const struct instance *instance; /* of the site, or NULL */
 	const char *own_name;		 /* of the site: a server at port 25 that bears it is ourselves; or NULL */
@@ -115,6 +112,9 @@ void prober_use_keyring(struct prober *prober, const struct keyring *keyring);
 
 /* prober_free - all its probes must be gone */
 void prober_free(struct prober *prober);
+
+/* probe_auth_of - what a plan asks for */
+void probe_auth_of(const struct plan *plan, struct probe_auth *auth);
 
 /* prober_start - begin; both callbacks come later, from the event loop.  NULL when we are out of
  * memory (a local-error for the caller to record). */

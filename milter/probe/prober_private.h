@@ -1,8 +1,8 @@
 /*
  * prober_private - what the files of the prober share
  *
- * prober.c goes from address to address, prober_resolve.c finds them, nexthops.c from nexthop to nexthop, attempts.c makes one result of what they
- * say, credentials.c finds user name and password for each.
+ * prober.c goes from address to address, prober_resolve.c finds them, nexthops.c from nexthop to nexthop, terms.c knows what
+ * to ask of each server, attempts.c makes one result of what they say, credentials.c finds user name and password for each.
  */
 #ifndef FF_PROBER_PRIVATE_H
 #define FF_PROBER_PRIVATE_H
@@ -18,7 +18,7 @@ struct prober {
 	struct dns *dns;
 	const struct opener *opener;
 	const struct keyring *keyring;		/* NULL: none */
-	unsigned char salt[PROBE_PRINT_BYTES]; /* of the prints of credentials */
+	unsigned char salt[DEEP_PRINT_BYTES]; /* of the prints of credentials */
 	struct tls_store *tls;
 };
 
@@ -30,6 +30,14 @@ enum progress {
 	PROGRESS_HOST,    /* somebody refused, or nobody answered */
 	PROGRESS_CONNECTED,
 	PROGRESS_OURS,
+};
+
+/* What the configuration asks of the servers of one nexthop. */
+struct terms {
+	enum conf_depth depth, shallow_depth;
+	const struct tls_plan *tls;
+	const struct probe_auth *auth;
+	struct probe_auth own_auth; /* of a nexthop behind the first */
 };
 
 struct probe {
@@ -46,19 +54,27 @@ struct probe {
 	struct credentials credentials; /* secret */
 	bool has_credentials;
 	bool is_stranger; /* the tables have nothing for this server */
+	bool has_print, is_spared; /* there are credentials; they are not sent, for they are rejected */
+	unsigned char print[DEEP_PRINT_BYTES]; /* of them */
 	char no_credentials[KEYRING_WHY_BYTES]; /* why they could not be looked up, "": they could */
 	struct smtp_auth_request auth;
+
+	/* What holds for the nexthop, and is to be done at the address that is being tried. */
+	struct plan *plan; /* of a nexthop behind the first, NULL: what the request says holds */
+	struct terms terms;
+	struct deep_task task;
+	uint64_t server; /* its number in request.deep */
 
 	/* The nexthop that is being tried. */
 	struct hop_target target;
 	const char *why; /* it cannot be used, NULL: it can */
+	unsigned number; /* of all nexthops */
 	char nexthop[HOP_NAME_BYTES];
 	const char *rest;  /* of the list that it is from */
 	bool is_fallback;  /* that is smtp_fallback_relay */
 	bool is_final;	   /* smtp(8) would go to no nexthop behind it */
-	struct net_address address[DNS_ADDRESSES];
-	bool is_best[DNS_ADDRESSES];
-	size_t count, at; /* at: the one being tried */
+	char (*names)[HOP_HOST_BYTES]; /* of the servers, NULL: that in target */
+	size_t count, at; /* of address[], at: the one being tried */
 	char peer[NET_ADDRESS_TEXT_BYTES];
 	/* One server more, after the result. */
 	bool is_extra;
@@ -74,6 +90,11 @@ struct probe {
 	probe_done_fn *done;
 	probe_released_fn *released;
 	void *arg;
+
+	/* Most hops have one, and the rest is a lot of memory: prober_start() does not clear it. */
+	bool is_best[DNS_ADDRESSES];
+	unsigned char host[DNS_ADDRESSES]; /* an index of names */
+	struct net_address address[DNS_ADDRESSES];
 };
 
 /* credentials_start - choose the salt */
@@ -106,6 +127,23 @@ bool prober_looks_for_itself(const struct probe *probe);
 
 /* prober_connect - to the address at hand */
 void prober_connect(struct probe *probe);
+
+/* terms_begin - of the nexthop at hand; false when out of memory */
+bool terms_begin(struct probe *probe);
+
+/* terms_name_servers - the names are those that were looked up; terms_server_name - that of the server at hand, as smtp(8)
+ * knows it, "": we do not */
+void terms_name_servers(struct probe *probe, const struct dns_answer *answer);
+const char *terms_server_name(const struct probe *probe);
+
+/* terms_ask - what is to be done at the address at hand */
+void terms_ask(struct probe *probe);
+
+/* terms_found - what a dialogue with it found: it becomes what is known of the server */
+void terms_found(struct probe *probe, struct smtp_dialogue_result *result);
+
+/* terms_free - what they own */
+void terms_free(struct probe *probe);
 
 /* attempts_dialogue - take over what a dialogue says about an address; false when another one is to be tried if there
  * is one */

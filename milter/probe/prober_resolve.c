@@ -102,6 +102,7 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
 	probe->count = answer->count;
 	memcpy(probe->address, answer->address, answer->count * sizeof answer->address[0]);
 	memcpy(probe->is_best, answer->is_best, answer->count * sizeof answer->is_best[0]);
+	terms_name_servers(probe, answer);
 	start_trying(probe);
 }
 
@@ -130,6 +131,7 @@ static void resolve(struct probe *probe)
 		.use_ipv6 = request->use_ipv6,
 		.lookup = request->lookup,
 		.first = request->first_family,
+		.takes_alias = request->takes_alias,
 		.is_balanced = request->is_balanced,
 		.ignores_mx_error = request->ignores_mx_error,
 		.address_limit = request->address_limit,
@@ -191,7 +193,9 @@ static void take_address(struct probe *probe)
 
 void prober_begin_nexthop(struct probe *probe)
 {
-	if (probe->why != NULL)
+	if (!terms_begin(probe))
+		unresolved(probe, REASON_LOCAL_ERROR, "out of memory");
+	else if (probe->why != NULL)
 		unresolved(probe, REASON_NEXTHOP_INVALID, probe->why);
 	else if (prober_needs_lookup(&probe->target))
 		resolve(probe);

@@ -265,6 +265,17 @@ void sched_use_keyring(struct sched *sched, const struct keyring *keyring)
 	prober_use_keyring(sched->prober, keyring);
 }
 
+void sched_watch_results(struct sched *sched, sched_result_fn *on_result, void *arg)
+{
+	sched->on_result = on_result;
+	sched->result_arg = arg;
+}
+
+unsigned sched_in_flight(const struct sched *sched)
+{
+	return sched->in_flight;
+}
+
 void sched_evidence(struct sched *sched, const char *name, enum statement statement, bool is_sure)
 {
 	struct hop *hop = table_find(sched->table, name);

@@ -24,6 +24,10 @@ struct sched;
 typedef void sched_change_fn(void *arg, const struct hop_view *view,
 	const struct hop_change *change);
 
+/* sched_result_fn - a look at a hop, or at a transport, has ended: the gravest reason, and how long it took (-1: nothing
+ * was sent).  The hop is valid during the call. */
+typedef void sched_result_fn(void *arg, const struct hop *hop, enum reason reason, int64_t took_us);
+
 /* sched_new - NULL with errno set when the resolver or events cannot be had.  Registers itself as the
  * table's observer; base, table and opener must outlive it. */
 struct sched *sched_new(struct event_base *base, struct table *table, const struct opener *opener,
@@ -32,6 +36,12 @@ struct sched *sched_new(struct event_base *base, struct table *table, const stru
 /* sched_use_keyring - before the first sched_apply(); it must outlive the sched.  Without one nothing is
  * authenticated. */
 void sched_use_keyring(struct sched *sched, const struct keyring *keyring);
+
+/* sched_watch_results - who counts results; before the first sched_apply() */
+void sched_watch_results(struct sched *sched, sched_result_fn *on_result, void *arg);
+
+/* sched_in_flight - probes under way */
+unsigned sched_in_flight(const struct sched *sched);
 
 /* sched_free - cancels every probe under way */
 void sched_free(struct sched *sched);

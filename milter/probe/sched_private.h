@@ -30,6 +30,8 @@ struct sched {
 	struct canaries *canaries;
 	sched_change_fn *on_change;
 	void *arg;
+	sched_result_fn *on_result; /* NULL: nobody counts */
+	void *result_arg;
 };
 
 /* sched_settings - the probe section in force */
@@ -79,6 +81,10 @@ void job_request(const struct sched *sched, const char *name, const struct plan 
 
 /* jobs_tell_change - report it when the hop is in another state now */
 void jobs_tell_change(struct sched *sched, struct hop *hop);
+
+/* jobs_tell_result - what was recorded of a hop, and how long it took (-1: nothing was sent) */
+void jobs_tell_result(struct sched *sched, const struct hop *hop, const struct findings *findings,
+	int64_t took_us);
 
 /* jobs_fill_places - start those that wait, as far as there is room */
 void jobs_fill_places(struct sched *sched);

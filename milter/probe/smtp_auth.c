@@ -45,11 +45,23 @@ judge(struct smtp_auth_verdict *verdict, enum reason reason, enum severity sever
 	va_end(ap);
 }
 
-/* needs_tls - the password is not for this connection, and Postfix would not send it here */
-static bool needs_tls(const struct smtp_auth *auth, const struct smtp_hello *hello, enum smtp_auth_tls tls)
+/* needs_more - the password is not for this connection, for a hop section asks less of it than Postfix does */
+static bool needs_more(const struct smtp_auth *auth, const struct smtp_hello *hello, enum smtp_auth_tls tls)
 {
-	return tls == SMTP_AUTH_PLAIN && (!auth->request.may_be_plain ||
-						 (auth->request.prefers_tls && hello->has_starttls));
+	switch (auth->request.level) {
+	case TLS_LEVEL_NONE:
+		return false;
+	case TLS_LEVEL_MAY:
+		return tls == SMTP_AUTH_PLAIN && hello->has_starttls;
+	case TLS_LEVEL_ENCRYPT:
+		return tls == SMTP_AUTH_PLAIN;
+	case TLS_LEVEL_FINGERPRINT:
+	case TLS_LEVEL_VERIFY:
+	case TLS_LEVEL_SECURE:
+		return tls != SMTP_AUTH_VERIFIED;
+	default:
+		return true;
+	}
 }
 
 bool smtp_auth_begin(struct smtp_auth *auth, const struct smtp_hello *hello, enum smtp_auth_tls tls,
@@ -61,9 +73,9 @@ bool smtp_auth_begin(struct smtp_auth *auth, const struct smtp_hello *hello, enu
 	char foreign[SASL_NAME_BYTES];
 	enum sasl_choice choice;
 
-	if (needs_tls(auth, hello, tls)) {
+	if (needs_more(auth, hello, tls)) {
 		judge(verdict, REASON_LOCAL_ERROR, SEVERITY_NONE,
-			"authentication at %s is not checked: Postfix uses TLS there", request->peer);
+			"authentication at %s is not checked: Postfix asks for more TLS there", request->peer);
 		return false;
 	}
 	if (!hello->has_auth) {

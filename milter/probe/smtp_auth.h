@@ -8,6 +8,7 @@
 #define FF_SMTP_AUTH_H
 
 #include "health/reason.h"
+#include "postfix/plan_tls.h"
 #include "probe/sasl.h"
 #include "probe/smtp_hello.h"
 
@@ -24,7 +25,7 @@ struct smtp_auth_request {
 	const struct credentials *credentials;
 	const char *options[SMTP_AUTH_VERIFIED + 1]; /* smtp_sasl_security_options and its TLS kin */
 	const char *filter;
-	bool may_be_plain, prefers_tls; /* see struct plan_auth */
+	enum tls_level level; /* of TLS that Postfix asks for before it sends them */
 	bool (*is_installed)(const char *mechanism); /* see struct sasl_policy */
 	const char *peer; /* for messages */
 };

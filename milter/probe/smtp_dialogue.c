@@ -100,14 +100,28 @@ void smtp_dialogue_shut_down(struct smtp_dialogue *dialogue)
 		smtp_dialogue_hang_up(dialogue);
 }
 
-/* smtp_dialogue_send_line - false when we are out of memory */
-bool smtp_dialogue_send_line(struct smtp_dialogue *dialogue, const char *line)
+/* smtp_dialogue_flush - the stream alone would first ask whether the socket is writable, which it always is for our short
+ * lines, and the asking costs more than they do.  That the connection is lost is told to who reads. */
+bool smtp_dialogue_flush(struct smtp_dialogue *dialogue)
 {
 	struct evbuffer *output = bufferevent_get_output(dialogue->stream);
 
-	if (dialogue->tls == NULL)
-		return evbuffer_add(output, line, strlen(line)) == 0;
-	return tls_write(dialogue->tls, line) && tls_flush(dialogue->tls, output);
+	if (dialogue->tls != NULL && !tls_flush(dialogue->tls, output))
+		return false;
+	(void)evbuffer_unfreeze(output, 1);
+	(void)evbuffer_write(output, dialogue->fd);
+	(void)evbuffer_freeze(output, 1);
+	return evbuffer_get_length(output) == 0 || bufferevent_enable(dialogue->stream, EV_WRITE) == 0;
+}
+
+/* smtp_dialogue_send_line - false when we are out of memory */
+bool smtp_dialogue_send_line(struct smtp_dialogue *dialogue, const char *line)
+{
+	bool is_said = dialogue->tls != NULL
+			       ? tls_write(dialogue->tls, line)
+			       : evbuffer_add(bufferevent_get_output(dialogue->stream), line, strlen(line)) == 0;
+
+	return is_said && smtp_dialogue_flush(dialogue);
 }
 
 /* send_command - false when we are out of memory */
@@ -328,7 +342,7 @@ static void trace_line(const struct smtp_dialogue *dialogue)
 {
 	char line[SMTP_REPLY_LINE_BYTES];
 
-	if (dialogue->reply.lines > TRACE_LINES + 1)
+	if (!trace_is_watched(dialogue->request.trace) || dialogue->reply.lines > TRACE_LINES + 1)
 		return;
 	memcpy(line, dialogue->reply.line, sizeof line);
 	smtp_auth_hide(dialogue->auth, line);
@@ -399,7 +413,7 @@ static bool decrypt(struct smtp_dialogue *dialogue, struct evbuffer *input)
 		return false;
 	}
 	status = tls_read(dialogue->tls, dialogue->plain);
-	if (!tls_flush(dialogue->tls, bufferevent_get_output(dialogue->stream))) {
+	if (!smtp_dialogue_flush(dialogue)) {
 		overflowed(dialogue);
 		return false;
 	}
@@ -443,13 +457,14 @@ static bool prepare(struct smtp_dialogue *dialogue, struct event_base *base)
 		(dialogue->request.auth != NULL && dialogue->auth == NULL))
 		return false;
 	bufferevent_setcb(dialogue->stream, on_read, NULL, on_event, dialogue);
+	(void)bufferevent_disable(dialogue->stream, EV_WRITE); /* until there is need: smtp_dialogue_flush() */
 	bufferevent_setwatermark(dialogue->stream, EV_READ, 0, INPUT_BYTES);
 	if (dialogue->request.depth <= DEPTH_CONNECT || smtp_dialogue_is_wrapped(dialogue)) {
 		event_active(dialogue->timer, EV_TIMEOUT, 0);
 		return true;
 	}
 	return smtp_dialogue_begin_step(dialogue, STEP_GREETING) &&
-	       bufferevent_enable(dialogue->stream, EV_READ | EV_WRITE) == 0;
+	       bufferevent_enable(dialogue->stream, EV_READ) == 0;
 }
 
 struct smtp_dialogue *smtp_dialogue_start(struct event_base *base, int fd,

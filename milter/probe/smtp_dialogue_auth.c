@@ -6,9 +6,9 @@
 /* send_secret - to the server, and no copy of it stays in memory */
 static bool send_secret(struct smtp_dialogue *dialogue, const char *line)
 {
-	return dialogue->tls != NULL
-		       ? smtp_dialogue_send_line(dialogue, line)
-		       : smtp_auth_put(bufferevent_get_output(dialogue->stream), line);
+	if (dialogue->tls != NULL)
+		return smtp_dialogue_send_line(dialogue, line);
+	return smtp_auth_put(bufferevent_get_output(dialogue->stream), line) && smtp_dialogue_flush(dialogue);
 }
 
 /* all_done - nothing is left to be seen */

@@ -70,6 +70,9 @@ void smtp_dialogue_next_step(struct smtp_dialogue *dialogue, enum step step);
 /* smtp_dialogue_send_line - false when we are out of memory */
 bool smtp_dialogue_send_line(struct smtp_dialogue *dialogue, const char *line);
 
+/* smtp_dialogue_flush - send what is to be sent, at once as far as the socket takes it; false when we are out of memory */
+bool smtp_dialogue_flush(struct smtp_dialogue *dialogue);
+
 /* smtp_dialogue_is_positive - the reply is 2xx */
 bool smtp_dialogue_is_positive(const struct smtp_dialogue *dialogue);
 

@@ -77,7 +77,7 @@ void smtp_dialogue_handshake(struct smtp_dialogue *dialogue)
 	if (status == TLS_STATUS_FAILED || status == TLS_STATUS_ENDED)
 		smtp_dialogue_handshake_failed(
 			dialogue, tls_error(dialogue->tls), smtp_dialogue_shut_down);
-	else if (!tls_flush(dialogue->tls, bufferevent_get_output(dialogue->stream)))
+	else if (!smtp_dialogue_flush(dialogue))
 		smtp_dialogue_conclude(
 			dialogue, REASON_LOCAL_ERROR, smtp_dialogue_hang_up, "out of memory");
 	else if (status == TLS_STATUS_DONE)
@@ -151,7 +151,7 @@ void smtp_dialogue_wrap(struct smtp_dialogue *dialogue)
 	if (!smtp_tls_is_possible(dialogue->request.tls, &verdict) ||
 		!prepare_tls(dialogue, &verdict))
 		smtp_dialogue_conclude_tls(dialogue, &verdict, smtp_dialogue_shut_down);
-	else if (bufferevent_enable(dialogue->stream, EV_READ | EV_WRITE) != 0)
+	else if (bufferevent_enable(dialogue->stream, EV_READ) != 0)
 		smtp_dialogue_conclude(
 			dialogue, REASON_LOCAL_ERROR, smtp_dialogue_hang_up, "out of memory");
 	else

@@ -6,7 +6,6 @@
  */
 #include "probe/smtp_reply.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { CODE_DIGITS = 3 };
@@ -24,13 +23,16 @@ bool smtp_reply_is_foreign(const struct smtp_reply *reply)
 /* keep - add to the line what fits; smtp(8) sees nothing of a line behind a NUL */
 static void keep(struct smtp_reply *reply, const char *bytes, size_t count)
 {
-	for (size_t at = 0; at < count; at++) {
-		if (bytes[at] == '\0')
-			reply->is_cut = true;
-		if (reply->is_cut || reply->line_bytes >= SMTP_REPLY_LINE_BYTES - 1)
-			return;
-		reply->line[reply->line_bytes++] = bytes[at];
-	}
+	size_t room = SMTP_REPLY_LINE_BYTES - 1 - reply->line_bytes, text;
+
+	if (reply->is_cut || count == 0)
+		return;
+	text = strnlen(bytes, count);
+	reply->is_cut = text < count;
+	if (text > room)
+		text = room;
+	memcpy(reply->line + reply->line_bytes, bytes, text);
+	reply->line_bytes += text;
 }
 
 /* end_line - what is kept becomes a printable string without its carriage returns */
@@ -49,7 +51,7 @@ static void end_line(struct smtp_reply *reply)
 
 static void set_text(struct smtp_reply *reply)
 {
-	(void)snprintf(reply->text, sizeof reply->text, "%s", reply->line);
+	memcpy(reply->text, reply->line, sizeof reply->text);
 }
 
 /* parse_line - SMTP_REPLY_COMPLETE when this was the last line */

@@ -9,7 +9,6 @@
 #include "base/log.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -28,13 +27,18 @@ static const char *const kinds[] = {
 static const char *const signs[] = {
 	[TRACE_NOTE] = "", [TRACE_SENT] = "> ", [TRACE_RECEIVED] = "< "};
 
+bool trace_is_watched(const struct trace *trace)
+{
+	return trace != NULL && (trace->tell != NULL || log_is_tracing());
+}
+
 void trace_step(const struct trace *trace, enum trace_kind kind, enum trace_direction direction,
 	const char *fmt, ...)
 {
 	char text[TRACE_TEXT_BYTES];
 	va_list ap;
 
-	if (trace == NULL || (trace->tell == NULL && !log_is_tracing()))
+	if (!trace_is_watched(trace))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap);

@@ -10,6 +10,8 @@
 #ifndef FF_TRACE_H
 #define FF_TRACE_H
 
+#include <stdbool.h>
+
 enum trace_kind {
 	TRACE_PROBE, /* about the probe itself */
 	TRACE_SERVICE,
@@ -40,6 +42,9 @@ struct trace {
 	trace_fn *tell;	  /* NULL: only the log */
 	void *arg;
 };
+
+/* trace_is_watched - does anybody see what is told?  trace may be NULL. */
+bool trace_is_watched(const struct trace *trace);
 
 /* trace_step - tell one step; cheap when nobody watches.  trace may be NULL. */
 void trace_step(const struct trace *trace, enum trace_kind kind, enum trace_direction direction,

@@ -8,7 +8,7 @@
 #include "verdict/message.h"
 
 #include "base/clock.h"
-#include "base/text.h"
+#include "base/copy.h"
 #include "verdict/header.h"
 #include "verdict/verdict.h"
 
@@ -92,11 +92,11 @@ struct message *message_new(const struct facts *facts)
 	classify(&message->origin, facts, &message->client);
 	message->resolve_left_us = site_conf(site)->probe.max_wait_ms * 1000 * RESOLVE_TIMES;
 	host = site_conf(site)->hostname;
-	text_copy(message->host, sizeof message->host, *host != '\0' ? host : facts->host);
-	text_copy(message->sender, sizeof message->sender, facts->sender);
-	text_copy(message->client_name, sizeof message->client_name,
+	copy_text(message->host, sizeof message->host, *host != '\0' ? host : facts->host);
+	copy_text(message->sender, sizeof message->sender, facts->sender);
+	copy_text(message->client_name, sizeof message->client_name,
 		facts->client_name != NULL ? facts->client_name : "unknown");
-	text_copy(message->client_address, sizeof message->client_address,
+	copy_text(message->client_address, sizeof message->client_address,
 		plain_address(facts->client_address));
 	return message;
 }
@@ -283,6 +283,14 @@ const struct reply *message_refusal(const struct message *message)
 	return message->is_refused ? &message->refusal : NULL;
 }
 
+bool message_ends_at_data(const struct message *message)
+{
+	const struct listener *listener = message->origin.listener;
+
+	return listener != NULL ? *listener->proxy_filter != '\0'
+				: site_has_proxy_filter(message->site);
+}
+
 /* Hops as they are when the message is all here. */
 struct seen {
 	size_t count;
@@ -394,7 +402,7 @@ void message_each_tag(struct message *message, struct table *table, const struct
 void message_set_queue_id(struct message *message, const char *queue_id)
 {
 	if (queue_id != NULL)
-		text_copy(message->queue_id, sizeof message->queue_id, queue_id);
+		copy_text(message->queue_id, sizeof message->queue_id, queue_id);
 }
 
 void message_forged(struct message *message, const char *value)

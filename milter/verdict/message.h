@@ -49,6 +49,9 @@ void message_refused(struct message *message, const struct decision *decision,
  * or nothing; NULL: go on */
 const struct reply *message_refusal(const struct message *message);
 
+/* message_ends_at_data - a before-queue filter takes it, or may do so: then Postfix does not tell the end of it */
+bool message_ends_at_data(const struct message *message);
+
 /*
  * message_end - decide about the whole message, when all of it is here.
  *

@@ -5,7 +5,8 @@
  * of the message are all that is needed, and the headers when forged copies must go.  Over TCP the DATA
  * step stays: without it Postfix writes twice with no read between, and Nagle's algorithm meets delayed
  * acknowledgements at 40 ms a message.  So it does where a before-queue filter takes the message, because Postfix then
- * never tells the end of it.
+ * never tells the end of it.  Only there a message is refused at DATA: a client may say DATA once more, and libmilter,
+ * for which the transaction has ended, leaves Postfix without an answer.
  */
 #include "verdict/milter.h"
 
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "verdict/header.h"
 #include "verdict/message.h"
+#include "verdict/tally.h"
 
 #include <libmilter/mfapi.h>
 
@@ -122,6 +124,19 @@ static void log_action(const struct message *message, const char *action, const 
 		rule != NULL ? ", rule=\"" : "", rule != NULL ? rule : "", rule != NULL ? "\"" : "");
 }
 
+/* count - one recipient, or a message that is refused at its end, and what the hop did to it */
+static void count(const struct decision *decision)
+{
+	static const enum mail_effect effects[TALLY_ACTIONS] = {[ACTION_TAG] = MAIL_TAGGED,
+		[ACTION_HOLD] = MAIL_HELD,
+		[ACTION_TEMPFAIL] = MAIL_REFUSED};
+	enum conf_action action = decision->policy.action;
+
+	tally_recipient(action, decision->is_faulty ? decision->hop.reason : REASON_NONE);
+	if (action != ACTION_ACCEPT)
+		table_count_mail(table, decision->hop.name, effects[action], clock_now_ms());
+}
+
 /* refuse - tell the client why; accept when libmilter will not take the reply, because a refusal
  * without words reads like an outage of the milter */
 static sfsistat refuse(SMFICTX *ctx, struct session *session, const struct decision *decision,
@@ -147,18 +162,23 @@ static sfsistat refuse(SMFICTX *ctx, struct session *session, const struct decis
 static sfsistat on_recipient(SMFICTX *ctx, char **argv)
 {
 	struct session *session = smfi_getpriv(ctx);
+	int64_t start_us = clock_now_us();
 	struct decision decision;
 	struct facts facts;
 
 	if (session == NULL)
 		return SMFIS_CONTINUE;
 	get_facts(ctx, session->message == NULL, &facts);
-	if (!open_message(ctx, session, &facts))
+	if (!open_message(ctx, session, &facts)) {
+		tally_recipient(ACTION_ACCEPT, REASON_LOCAL_ERROR);
 		return SMFIS_ACCEPT;
+	}
 	message_recipient(session->message, table, resolver, &facts, &decision);
 	/* Postfix has none yet at the first recipient. */
 	if (decision.is_faulty)
 		message_set_queue_id(session->message, smfi_getsymval(ctx, "i"));
+	tally_verdict(clock_now_us() - start_us);
+	count(&decision);
 	if (decision.policy.action == ACTION_TEMPFAIL)
 		return refuse(ctx, session, &decision, argv[0]);
 	if (decision.policy.action == ACTION_ACCEPT && decision.is_faulty)
@@ -168,11 +188,22 @@ static sfsistat on_recipient(SMFICTX *ctx, char **argv)
 }
 
 /* refuse_all - one refused recipient refuses the message, so that no client drops one silently */
-static bool refuse_all(SMFICTX *ctx, const struct message *message)
+static bool refuse_all(SMFICTX *ctx, const struct reply *refusal)
 {
-	const struct reply *reply = message_refusal(message);
+	return refusal != NULL && set_reply(ctx, refusal);
+}
 
-	return reply != NULL && set_reply(ctx, reply);
+/* refuse_at_data - a message of which we see no more.  Postfix keeps its transaction open, and libmilter does not
+ * answer to a second DATA, so that Postfix would give us up and let the message pass: 421 ends the session. */
+static sfsistat refuse_at_data(SMFICTX *ctx, struct session *session)
+{
+	struct reply reply = *message_refusal(session->message);
+
+	reply_close(&reply);
+	if (!refuse_all(ctx, &reply))
+		return SMFIS_CONTINUE;
+	end_message(session);
+	return SMFIS_TEMPFAIL;
 }
 
 /* on_data - the end of the way for a message that needs nothing more of us */
@@ -183,10 +214,9 @@ static sfsistat on_data(SMFICTX *ctx)
 
 	if (session == NULL || session->message == NULL)
 		return SMFIS_CONTINUE;
-	if (refuse_all(ctx, session->message)) {
-		end_message(session);
-		return SMFIS_TEMPFAIL;
-	}
+	if (message_refusal(session->message) != NULL)
+		return message_ends_at_data(session->message) ? refuse_at_data(ctx, session)
+							      : SMFIS_CONTINUE;
 	if (message_conf(session->message)->strip_forged ||
 		message_conf(session->message)->tag == TAG_ALWAYS)
 		return SMFIS_CONTINUE;
@@ -270,9 +300,10 @@ static sfsistat on_end(SMFICTX *ctx)
 		return SMFIS_CONTINUE;
 	message_set_queue_id(session->message, smfi_getsymval(ctx, "i"));
 	message_end(session->message, table, &decision);
-	if (refuse_all(ctx, session->message)) {
+	if (refuse_all(ctx, message_refusal(session->message))) {
 		status = SMFIS_TEMPFAIL;
 	} else if (decision.policy.action == ACTION_TEMPFAIL) {
+		count(&decision);
 		status = refuse(ctx, session, &decision, NULL);
 	} else {
 		struct tagging tagging = {ctx, session->message};
@@ -303,6 +334,7 @@ static sfsistat on_close(SMFICTX *ctx)
 		return SMFIS_CONTINUE;
 	end_message(session);
 	free(session);
+	tally_closed();
 	(void)smfi_setpriv(ctx, NULL);
 	return SMFIS_CONTINUE;
 }
@@ -351,6 +383,7 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 		free(session);
 		return SMFIS_CONTINUE;
 	}
+	tally_opened();
 	session->is_quiet = (*steps & SMFIP_NR_HDR) != 0;
 	if ((offered_actions & SMFIF_SETSYMLIST) == 0 ||
 		smfi_setsymlist(ctx, SMFIM_ENVRCPT, rcpt_macros) != MI_SUCCESS ||

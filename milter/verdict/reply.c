@@ -7,7 +7,7 @@
 #include "verdict/reply.h"
 
 #include "base/clock.h"
-#include "base/text.h"
+#include "base/copy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,8 +27,8 @@ void reply_tempfail(struct reply *reply, const struct hop_view *hop, enum hop_ro
 {
 	char since[CLOCK_UTC_BYTES];
 
-	text_copy(reply->code, sizeof reply->code, "451");
-	text_copy(reply->enhanced, sizeof reply->enhanced, reason_code(hop->reason));
+	copy_text(reply->code, sizeof reply->code, "451");
+	copy_text(reply->enhanced, sizeof reply->enhanced, reason_code(hop->reason));
 	if (is_brief) {
 		(void)snprintf(reply->text, sizeof reply->text, "%s is temporarily unavailable: %s",
 			hop_role_text(role), reason_text(hop->reason));
@@ -46,7 +46,7 @@ void reply_tempfail(struct reply *reply, const struct hop_view *hop, enum hop_ro
 
 void reply_close(struct reply *reply)
 {
-	text_copy(reply->code, sizeof reply->code, "421");
+	copy_text(reply->code, sizeof reply->code, "421");
 }
 
 const char *reply_line(const struct reply *reply, char line[REPLY_LINE_BYTES])

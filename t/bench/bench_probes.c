@@ -1,37 +1,43 @@
 /*
  * bench_probes - what probes cost: processor time and memory of the probing process alone
  *
- *	bench_probes [-n HOPS] [-s SECONDS]
+ *	bench_probes [-n HOPS] [-p PROBES] [-r ROUNDS] [-s ROUNDS]
  *
- * The peer is another process, a server that answers at once.  First the prober by itself, ten probes in flight;
- * then the scheduler with so many learned hops at 10 s and at 5 s, for so many seconds after each was probed once.
- * Numbers depend on the machine and on what else it does: nothing here passes or fails.
+ * The peer is another process, a server that answers at once (smtp_peer.c).  First the prober by itself, ten probes in
+ * flight, in turns with two programs that say the same words: a bare libevent loop (smtp_floor.c), which is as little as
+ * a probe can cost, and blocking system calls; -r rounds of -p probes.  Then the scheduler with -n learned hops at 10 s
+ * and at 5 s, each once before it is measured, for -s intervals; at the same time the bare loop talks to as many servers
+ * at the same pace in another process.  Numbers depend on the machine and on what else it does: nothing here passes or
+ * fails, the goal is printed beside what was measured.
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "probe/prober.h"
 #include "probe/sched.h"
+#include "rounds.h"
+#include "smtp_floor.h"
+#include "smtp_peer.h"
 
 #include <arpa/inet.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/listener.h>
+#include <event2/thread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { IN_FLIGHT = 10, PROBES = 20000, LEARN_AT_ONCE = 200 };
+enum { IN_FLIGHT = 10, TARGETS = SMTP_FLOOR_ADDRESSES, LEARN_AT_ONCE = 200 };
 
 enum { GOAL_PROBE_US = 60, GOAL_SHARE_PERCENT = 19, GOAL_RSS_MIB = 32 };
 
 static struct event_base *base;
 static uint16_t port;
-static unsigned hops = 10000, seconds = 20;
+static unsigned hops = 10000, probes = 1000, rounds = 31, intervals = 5;
 
 static _Noreturn void give_up(const char *what)
 {
@@ -39,86 +45,22 @@ static _Noreturn void give_up(const char *what)
 	exit(EXIT_FAILURE);
 }
 
-/*
- * The peer
- */
-
-static void on_client_event(struct bufferevent *stream, short events, void *arg)
+static const char *verdict(double measured, double goal)
 {
-	(void)events;
-	(void)arg;
-	bufferevent_free(stream);
-}
-
-static void on_client_line(struct bufferevent *stream, void *arg)
-{
-	static const char hello[] = "250-mx\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-ETRN\r\n"
-				    "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 CHUNKING\r\n";
-	static const char bye[] = "221 2.0.0 Bye\r\n";
-	struct evbuffer *input = bufferevent_get_input(stream);
-	char *line;
-
-	(void)arg;
-	while ((line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF)) != NULL) {
-		bool is_quit = strcmp(line, "QUIT") == 0;
-
-		(void)bufferevent_write(stream, is_quit ? bye : hello, (is_quit ? sizeof bye : sizeof hello) - 1);
-		free(line);
-	}
-}
-
-static void on_client(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int bytes,
-	void *arg)
-{
-	static const char greeting[] = "220 mx.example.net ESMTP Postfix\r\n";
-	struct bufferevent *stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
-
-	(void)listener;
-	(void)from;
-	(void)bytes;
-	(void)arg;
-	bufferevent_setcb(stream, on_client_line, NULL, on_client_event, NULL);
-	(void)bufferevent_enable(stream, EV_READ | EV_WRITE);
-	(void)bufferevent_write(stream, greeting, sizeof greeting - 1);
-}
-
-/* start_peer - at every address of 127.0.0.0/8 */
-static pid_t start_peer(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t bytes = sizeof address;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	pid_t pid;
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, bytes) != 0 || listen(fd, 4096) != 0 ||
-		getsockname(fd, (struct sockaddr *)&address, &bytes) != 0)
-		give_up("socket");
-	port = ntohs(address.sin_port);
-	pid = fork();
-	if (pid < 0)
-		give_up("fork");
-	if (pid > 0) {
-		(void)close(fd);
-		return pid;
-	}
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-	base = event_base_new();
-	(void)evconnlistener_new(base, on_client, NULL, LEV_OPT_CLOSE_ON_FREE, 0, fd);
-	(void)event_base_dispatch(base);
-	_exit(EXIT_SUCCESS);
+	return measured <= goal ? "met" : "missed";
 }
 
 /*
  * What is measured
  */
 
+/* cpu_us - of this process, which has one thread */
 static int64_t cpu_us(void)
 {
-	struct rusage usage;
+	struct timespec ts;
 
-	(void)getrusage(RUSAGE_SELF, &usage);
-	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) + usage.ru_utime.tv_usec +
-	       usage.ru_stime.tv_usec;
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 static double rss_mib(void)
@@ -135,8 +77,11 @@ static double rss_mib(void)
 
 static void hop_name_of(unsigned number, char name[HOP_NAME_BYTES])
 {
-	(void)snprintf(name, HOP_NAME_BYTES, "smtp:[127.%u.%u.%u]:%u", 1 + (number >> 16), number >> 8 & 0xff,
-		number & 0xff, port);
+	struct in_addr address = {smtp_floor_address(number)};
+	char text[INET_ADDRSTRLEN] = "";
+
+	(void)inet_ntop(AF_INET, &address, text, sizeof text);
+	(void)snprintf(name, HOP_NAME_BYTES, "smtp:[%s]:%u", text, port);
 }
 
 /*
@@ -152,26 +97,27 @@ static void say(int fd, const char *line, char answer[512])
 		give_up("recv");
 }
 
-static double measure_bare(void)
+static void run_bare(void)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-	int64_t before_us = cpu_us();
 	char answer[512];
 
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	for (int i = 0; i < PROBES; i++) {
+	for (unsigned i = 0; i < probes; i++) {
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+		to.sin_addr.s_addr = smtp_floor_address(i % TARGETS);
 		if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
 			give_up("connect");
 		say(fd, NULL, answer);
 		say(fd, "EHLO client.example\r\n", answer);
 		say(fd, "QUIT\r\n", answer);
-		(void)shutdown(fd, SHUT_WR);
-		say(fd, NULL, answer);
 		(void)close(fd);
 	}
-	return (double)(cpu_us() - before_us) / PROBES;
+}
+
+static void run_floor(void)
+{
+	smtp_floor_run(base, port, probes, IN_FLIGHT);
 }
 
 /*
@@ -181,8 +127,11 @@ static double measure_bare(void)
 static struct {
 	struct prober *prober;
 	struct probe_request request;
+	struct hop_target target[TARGETS];
 	unsigned started, ended, bad;
 } alone;
+
+static void on_released(void *arg);
 
 static void on_done(void *arg, const struct probe_result *result)
 {
@@ -190,47 +139,82 @@ static void on_done(void *arg, const struct probe_result *result)
 	alone.bad += result->outcome[CHECK_SERVER].reason != REASON_NONE;
 }
 
+static void start_probe(void)
+{
+	alone.request.target = alone.target[alone.started++ % TARGETS];
+	if (prober_start(alone.prober, &alone.request, on_done, on_released, NULL) == NULL)
+		give_up("probe");
+}
+
 static void on_released(void *arg)
 {
 	(void)arg;
 	alone.ended++;
-	if (alone.started < PROBES &&
-		prober_start(alone.prober, &alone.request, on_done, on_released, NULL) != NULL)
-		alone.started++;
-	if (alone.ended == PROBES)
+	if (alone.started < probes)
+		start_probe();
+	if (alone.ended == probes)
 		(void)event_base_loopbreak(base);
 }
 
-static void measure_prober(void)
+static void run_prober(void)
 {
-	int64_t before_us, start_us = clock_now_us(), used_us;
+	alone.started = alone.ended = 0;
+	for (unsigned i = 0; i < IN_FLIGHT && i < probes; i++)
+		start_probe();
+	(void)event_base_dispatch(base);
+}
+
+static void prepare_prober(void)
+{
 	char name[HOP_NAME_BYTES];
 	const char *why;
 
-	hop_name_of(1, name);
 	alone.request = (struct probe_request){.depth = DEPTH_HELLO,
 		.connect_timeout_ms = 5000,
 		.reply_timeout_ms = 10000,
 		.slow_ms = 5000,
 		.helo = "client.example",
 		.use_ipv4 = true};
-	(void)hop_parse_nexthop(strchr(name, ':') + 1, PROTOCOL_SMTP, 25, &alone.request.target, &why);
+	for (unsigned i = 0; i < TARGETS; i++) {
+		hop_name_of(i, name);
+		(void)hop_parse_nexthop(strchr(name, ':') + 1, PROTOCOL_SMTP, 25, &alone.target[i], &why);
+	}
 	alone.prober = prober_new(base, NULL);
 	if (alone.prober == NULL)
 		give_up("prober");
-	before_us = cpu_us();
-	for (int i = 0; i < IN_FLIGHT; i++) {
-		(void)prober_start(alone.prober, &alone.request, on_done, on_released, NULL);
-		alone.started++;
+}
+
+static double us_a_probe(void (*run)(void))
+{
+	int64_t before_us = cpu_us();
+
+	run();
+	return (double)(cpu_us() - before_us) / probes;
+}
+
+static void measure_prober(void)
+{
+	struct rounds ours = {.count = 0}, floor = {.count = 0}, bare = {.count = 0}, ratio;
+	char text[ROUNDS_TEXT_BYTES];
+
+	prepare_prober();
+	run_prober(); /* what is done once, and memory */
+	for (unsigned i = 0; i < rounds; i++) {
+		rounds_add(&ours, us_a_probe(run_prober));
+		rounds_add(&floor, us_a_probe(run_floor));
+		rounds_add(&bare, us_a_probe(run_bare));
 	}
-	(void)event_base_dispatch(base);
-	used_us = cpu_us() - before_us;
-	(void)printf("one probe, greeting, EHLO and QUIT, %d in flight: %.1f us of processor time (goal: at most %d)\n",
-		IN_FLIGHT, (double)used_us / PROBES, GOAL_PROBE_US);
-	(void)printf("    the same words by bare system calls: %.1f us\n", measure_bare());
-	(void)printf("    %d probes in %.1f s, %u bad\n", PROBES, (double)(clock_now_us() - start_us) / 1e6,
-		alone.bad);
 	prober_free(alone.prober);
+	ratio = rounds_ratio(&ours, &floor);
+	(void)printf("one probe, greeting, EHLO and QUIT, %d in flight, %u rounds of %u: median (range) of processor time\n",
+		IN_FLIGHT, rounds, probes);
+	(void)printf("    a probe                    %s us, goal: at most %d: %s\n", rounds_text(text, &ours, 1),
+		GOAL_PROBE_US, verdict(rounds_median(&ours), GOAL_PROBE_US));
+	(void)printf("    bare libevent loop         %s us\n", rounds_text(text, &floor, 1));
+	(void)printf("    blocking system calls      %s us\n", rounds_text(text, &bare, 1));
+	(void)printf("    probe : bare libevent loop %s\n", rounds_text(text, &ratio, 2));
+	if (alone.bad > 0)
+		(void)printf("    %u probes found a fault where there is none\n", alone.bad);
 }
 
 /*
@@ -313,30 +297,88 @@ static void learn_all(struct table *table)
 		run_for(100);
 }
 
+/* share_for - percent of a core that this process takes for so long */
+static double share_for(int64_t ms)
+{
+	int64_t before_us = cpu_us(), start_us = clock_now_us();
+
+	run_for(ms);
+	return 100.0 * (double)(cpu_us() - before_us) / (double)(clock_now_us() - start_us);
+}
+
+/* start_floor - in another process; its rounds come to share, which both have */
+static pid_t start_floor(unsigned interval_s, struct rounds *share)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		give_up("fork");
+	if (pid > 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	base = event_base_new(); /* the other one is the parent's */
+	smtp_floor_pace(base, port, hops, interval_s * INT64_C(1000));
+	run_for(interval_s * INT64_C(1000));
+	for (unsigned i = 0; i < intervals; i++)
+		rounds_add(share, share_for(interval_s * INT64_C(1000)));
+	_exit(EXIT_SUCCESS);
+}
+
+static void print_share(unsigned interval_s, const struct rounds *ours, const struct rounds *floor, double rss)
+{
+	struct rounds ratio = rounds_ratio(ours, floor);
+	char text[ROUNDS_TEXT_BYTES];
+
+	(void)printf("    processor time             %s %% of a core", rounds_text(text, ours, 1));
+	if (interval_s == 5)
+		(void)printf(", goal for 10000: at most %d: %s", GOAL_SHARE_PERCENT,
+			verdict(rounds_median(ours), GOAL_SHARE_PERCENT));
+	(void)printf("\n    bare libevent loop         %s %%\n", rounds_text(text, floor, 1));
+	(void)printf("    ours : bare libevent loop  %s\n", rounds_text(text, &ratio, 2));
+	(void)printf("    a probe                    %.1f us\n", rounds_median(ours) * 10000.0 * interval_s / hops);
+	(void)printf("    resident                   %.1f MiB, goal for 10000: at most %d: %s\n", rss, GOAL_RSS_MIB,
+		verdict(rss, GOAL_RSS_MIB));
+}
+
 static void measure_sched(unsigned interval_s)
 {
+	struct rounds ours = {.count = 0};
+	struct rounds *floor = mmap(NULL, sizeof *floor, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t child = floor != MAP_FAILED ? start_floor(interval_s, floor) : -1;
 	struct table *table = table_new();
 	struct sched *sched = sched_new(base, table, NULL, on_change, NULL);
 	struct site *site = make_site(interval_s);
-	int64_t before_us, start_us;
-	double share;
 
-	if (sched == NULL)
+	if (sched == NULL || child < 0)
 		give_up("scheduler");
 	sched_apply(sched, site);
 	site_unref(site);
 	learn_all(table);
-	before_us = cpu_us();
-	start_us = clock_now_us();
-	run_for(seconds * INT64_C(1000));
-	share = 100.0 * (double)(cpu_us() - before_us) / (double)(clock_now_us() - start_us);
-	(void)printf("%u hops at %u s: %.1f %% of a core", hops, interval_s, share);
-	if (interval_s == 5)
-		(void)printf(" (goal for 10000: at most %d %%)", GOAL_SHARE_PERCENT);
-	(void)printf(", %.1f us a probe, %.1f MiB resident (goal: at most %d), %u up\n",
-		share * 10000.0 * interval_s / hops, rss_mib(), GOAL_RSS_MIB, hops_up(table));
+	for (unsigned i = 0; i < intervals; i++)
+		rounds_add(&ours, share_for(interval_s * INT64_C(1000)));
+	(void)waitpid(child, NULL, 0);
+	(void)printf("%u hops at %u s, %u rounds of %u s, %u up: median (range)\n", hops, interval_s, intervals, interval_s,
+		hops_up(table));
+	print_share(interval_s, &ours, floor, rss_mib());
 	sched_free(sched);
 	table_free(table);
+	(void)munmap(floor, sizeof *floor);
+}
+
+static unsigned *option_of(int option)
+{
+	switch (option) {
+	case 'n':
+		return &hops;
+	case 'p':
+		return &probes;
+	case 'r':
+		return &rounds;
+	case 's':
+		return &intervals;
+	default:
+		exit(EXIT_FAILURE);
+	}
 }
 
 int main(int argc, char **argv)
@@ -344,23 +386,18 @@ int main(int argc, char **argv)
 	pid_t peer;
 	int option;
 
-	while ((option = getopt(argc, argv, "n:s:")) != -1) {
-		if (option == 'n')
-			hops = (unsigned)strtoul(optarg, NULL, 10);
-		else if (option == 's')
-			seconds = (unsigned)strtoul(optarg, NULL, 10);
-		else
-			return EXIT_FAILURE;
-	}
+	while ((option = getopt(argc, argv, "n:p:r:s:")) != -1)
+		*option_of(option) = (unsigned)strtoul(optarg, NULL, 10);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
-	peer = start_peer();
-	base = event_base_new();
+	peer = smtp_peer_start(&port);
+	/* As in the engine, whose other threads wake the loop. */
+	if (evthread_use_pthreads() < 0 || (base = event_base_new()) == NULL)
+		give_up("libevent");
 	measure_prober();
 	measure_sched(10);
 	measure_sched(5);
-	(void)kill(peer, SIGTERM);
-	(void)waitpid(peer, NULL, 0);
+	smtp_peer_stop(peer);
 	event_base_free(base);
 	return EXIT_SUCCESS;
 }

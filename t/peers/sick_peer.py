@@ -60,6 +60,7 @@ AUTH_OPTIONS = {
     "accounts": {},                        # user: password
     "reply": None,                         # whatever was sent, instead of 235 or 535
     "trick": None,                         # "garbage", "hang", "drop" or "echo" when AUTH is heard
+    "under_tls": False,                    # AUTH is offered under TLS alone
 }
 GREYLISTED = ("450 4.2.0 greylisted, relay=none, delay=0, delays=0/0/0/0, dsn=4.4.1, status=deferred (lost"
               " connection with us while receiving the initial server greeting)")

@@ -214,6 +214,9 @@ class TlsConversation(Conversation):
             replies = replies[:-1] + [last, "250 STARTTLS"]
         return await super()._hello(replies)
 
+    def _offered(self):
+        return [] if self.auth["under_tls"] and not self.is_encrypted else super()._offered()
+
     async def _on_starttls(self, _line):
         answers = {"answers_454": "454 4.7.0 TLS not available", "answers_502": "502 5.5.1 no TLS"}
         if self.peer.tls in answers:

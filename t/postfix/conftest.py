@@ -133,14 +133,15 @@ class Site:
         self.show(f"peer {address}", lambda: "\n".join(list(made.log)[-60:]))
         return made.start() if start else made
 
-    def tls_peer(self, identity, remote=True, **kwargs):
+    def tls_peer(self, identity, remote=True, address=None, **kwargs):
         """A peer that can TLS."""
         host = net.REMOTE_ADDRESS if remote else "127.0.0.1"
+        address = address or f"inet:{host}:{self.world.free_port()}"
         if remote:
             kwargs["make_socket"] = self.world.remote_socket
-        made = TlsPeer(f"inet:{host}:{self.world.free_port()}", identity, **kwargs)
+        made = TlsPeer(address, identity, **kwargs)
         self.at_end(made.close)
-        self.show("TLS peer", lambda: "\n".join(list(made.log)[-60:]))
+        self.show(f"TLS peer {address}", lambda: "\n".join(list(made.log)[-60:]))
         return made.start()
 
     def postfix(self, product=None, **kwargs):

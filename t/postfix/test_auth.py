@@ -3,9 +3,7 @@
 Postfix authenticates at the same peer with the same table, so each test can see that the verdict is what smtp(8) does.
 """
 import base64
-import os
 import pathlib
-import pwd
 import re
 import stat
 import subprocess
@@ -14,56 +12,10 @@ import pytest
 
 from harness.milter import is_sanitized
 from harness.net import REMOTE_ADDRESS
-from harness.scene import DETECTION, RelayScene
+from harness.relays import PASSWORD, USER, AuthScene
 from harness.wait import wait_until
 
-USER = "relayuser@example.test"
-PASSWORD = "tiger-Lily-77+open/sesame"
 REJECTED = ("auth-rejected", "4.7.8", "relayhost", "authentication rejected")
-
-
-class AuthScene(RelayScene):
-    """A relayhost that wants a password, and a table of passwords."""
-
-    def __init__(self, site, depth="auth", options="noanonymous", hop_extra="", **kwargs):
-        super().__init__(site, **kwargs)
-        self.table = site.dir / "sasl_passwd"
-        self.postfix.params.update(
-            smtp_sasl_auth_enable="yes", smtp_sasl_security_options=options,
-            smtp_sasl_password_maps=f"hash:{self.table}")
-        self.milter.extra = f'hop "smtp:*" {{ depth = {depth} {hop_extra} }}\n'
-        self.relay.set("auth", accounts={USER: PASSWORD})
-
-    def passwords(self, password=PASSWORD, key=None, mode=0o640):
-        """Write the table and build it; the keeper may read it unless mode says otherwise."""
-        self.table.write_text(f"{key or self.relayhost} {USER}:{password}\n", encoding="utf-8")
-        os.chown(self.table, 0, pwd.getpwnam("postfix").pw_gid)
-        self.table.chmod(mode)
-        if not (self.postfix.config / "main.cf").exists():
-            self.postfix.prepare()
-        done = self.postfix.command("postmap", f"hash:{self.table}")
-        assert done.returncode == 0, done.stderr
-        return self
-
-    def give_to_keeper(self):
-        """Let Postfix's group read the table."""
-        for path in (self.table, pathlib.Path(f"{self.table}.db")):
-            os.chown(path, 0, pwd.getpwnam("postfix").pw_gid)
-            path.chmod(0o640)
-
-    def wait(self, state, reason=None, timeout=DETECTION):
-        """Wait for a state of the hop."""
-        return self.milter.wait_state(self.hop, state, reason, timeout)
-
-    def deliver_past_us(self, what):
-        """A message that does not ask the milter, for it comes by sendmail(1); what the log says of it."""
-        mark = self.postfix.log.mark()
-        self.postfix.sendmail("a@example.test", ["b@elsewhere.example"], "Subject: x\n\nx\n")
-        return self.postfix.log.wait_for(what, 10, mark)
-
-    def attempts(self):
-        """How often somebody tried to authenticate at the relay."""
-        return list(self.relay.attempts)
 
 
 RELOAD = 3.0  # seconds until a change of a table is noticed: WATCH_POLL_MS, SETTLE_MS, postconf

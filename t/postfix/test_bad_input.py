@@ -40,7 +40,7 @@ def test_a_good_configuration_passes_and_starts_nothing(unstarted):
     ('tag = "sometimes"', ["tag", "sometimes", "always"]),
     ("max_failures = many", ["max_failures", "many"]),
     ("probe { rise = 0 }", ["rise", "0"]),
-    ('http = "127.0.0.1:9895"', ["http"]),
+    ('http = "9895"', ["http", "the port is missing"]),
     ('hop "x:y" { depth = "deep" }', ["depth", "deep"]),
 ])
 def test_an_error_is_told_with_file_line_option_and_value(unstarted, line, words):

@@ -158,7 +158,7 @@ def test_plesk_thousands_of_senders_of_a_removed_transport_are_one_finding_that_
     finding = found.one("transport-undefined", file=table, count=2000,
                         parameter="sender_dependent_default_transport_maps",
                         message="transport plesk-192.0.2.10- is not in master.cf",
-                        fix=f"then: postmap {table}")
+                        fix=f"then: postmap -c {scene.postfix.config} {table}")
     assert finding["key"].startswith("@domain"), finding
     _, text = run(scene.milter)
     assert f"key {finding['key']} and 1999 more" in " ".join(text.split()), text
@@ -307,7 +307,7 @@ def test_tables_that_cannot_be_opened_are_named_with_their_parameter(site):
     assert {(one["file"], one["parameter"]) for one in found.of("table-type-unknown")} == {
         (f"nosuchtype:{config}/x", "canonical_maps"), (f"{config}/untyped", "canonical_maps")}
     found.one("table-not-built", severity="error", parameter="virtual_alias_maps",
-              fix=f"postmap hash:{config}/unbuilt")
+              fix=f"postmap -c {config} hash:{config}/unbuilt")
     found.one("table-unlisted", severity="info", file=f"pcre:{config}/regular", parameter="transport_maps")
     finding = found.one("table-outdated", severity="warning", file=outdated)
 

@@ -151,7 +151,7 @@ SWAKS = ["swaks", "--helo", "client.test", "--suppress-data", "--pipeline", "--t
 @pytest.mark.parametrize("order", [("a@good.test", "a@bad.test"), ("a@bad.test", "a@good.test")])
 @pytest.mark.parametrize("way", ["default", "rule", "inet"])
 def test_all_or_nothing_refuses_the_whole_message_of_a_client_that_pipelines(site, ruled, order, way):
-    """Over TCP Postfix asks us at DATA, over a UNIX socket at the end of the message."""
+    """Over TCP Postfix asks us at DATA, too, where a refusal would not outlive a second DATA."""
     scene = ruled(
         'rule "all" { client = {"other"} all_or_nothing = true }\n' if way == "rule" else "",
         **({"listen": f"inet:{site.world.free_port()}@127.0.0.1"} if way == "inet" else {}))
@@ -161,9 +161,8 @@ def test_all_or_nothing_refuses_the_whole_message_of_a_client_that_pipelines(sit
         codes = dict(zip(order, (reply.code for reply in replies[1:3])))
         assert codes == {"a@good.test": 250, "a@bad.test": 451}, replies
         final = replies[3]
-        if way != "inet":
-            assert final.code == 354, replies
-            final = session.command("Subject: x\r\n\r\nx\r\n.")
+        assert final.code == 354, replies
+        final = session.command("Subject: x\r\n\r\nx\r\n.")
         assert final.code == 451 and "connection refused" in final, final
         assert final == dict(zip(order, replies[1:3]))["a@bad.test"]
         assert session.command("RSET").code == 250
@@ -283,5 +282,34 @@ def test_all_or_nothing_holds_where_a_before_queue_filter_takes_the_message(site
     scene.break_bad()
     sent = scene.send(["a@good.test", "a@bad.test"], "authenticated")
     assert [reply.code for reply in sent.rcpt] == [250, 451], sent
-    assert sent.data.code == 451 and "connection refused" in sent.data, sent
+    # A client that could say DATA again would be let through: libmilter does not answer to that.
+    assert sent.data.code == 421 and "connection refused" in sent.data, sent
+    with scene.session("authenticated") as session:
+        session.pipeline("MAIL FROM:<s@from.test>", "RCPT TO:<a@good.test>", "RCPT TO:<a@bad.test>")
+        session.send("DATA", "DATA")
+        assert session.reply().code == 421
+        assert session.reply() == "", "hung up"
     assert len(proxy.messages) == 1
+
+
+@pytest.mark.parametrize("strips", [True, False], ids=["strip_forged", "no strip_forged"])
+@pytest.mark.parametrize("way", ["unix", "inet"])
+def test_a_refused_message_stays_refused_whatever_the_client_says_next(site, ruled, way, strips):
+    scene = ruled("", strip_forged=strips,
+                  **({"listen": f"inet:{site.world.free_port()}@127.0.0.1"} if way == "inet" else {}))
+    with scene.session("authenticated") as session:
+        for then in ((), ("DATA",), ("RCPT TO:<c@good.test>", "DATA")):
+            assert session.command("MAIL FROM:<s@from.test>").code == 250
+            assert session.command("RCPT TO:<a@good.test>").code == 250
+            assert session.command("RCPT TO:<a@bad.test>").code == 451
+            began = time.monotonic()
+            assert session.command("DATA").code == 354
+            assert session.command("Subject: x\r\n\r\nx\r\n.").code == 451
+            for command in then:
+                # There is no transaction any more.
+                assert session.command(command).code == 503, command
+            assert time.monotonic() - began < 2
+            # What is taken back is not held against the next message.
+            assert session.command("RSET").code == 250
+            assert transact(session, "b@good.test").accepted
+    wait_until(lambda: len(scene.good.messages) == 3, 5, "the healthy messages alone")

@@ -7,51 +7,9 @@ import pytest
 
 from tls_peer import Authority, TlsPeer
 
-from harness.net import REMOTE_ADDRESS
-from harness.scene import DETECTION, RelayScene
+from harness.relays import NAME, TlsScene, must_agree
+from harness.scene import DETECTION
 from harness.wait import wait_until
-
-NAME = "relay.example.net"
-
-
-class TlsScene(RelayScene):
-    """A relayhost that can TLS, with a certificate of our own authority."""
-
-    def __init__(self, site, authority, identity=None, level="verify", wrapper=False, lmtp=False, **options):
-        site.dns.set(NAME, a=[REMOTE_ADDRESS])
-        nexthop = f"[{NAME}]:PORT"
-        self._peer = site.tls_peer(identity or authority.issue(NAME, [NAME]), wrapper=wrapper, lmtp=lmtp)
-        super().__init__(site, nexthop, **options)
-        self.relay = self._peer
-        self.relayhost = nexthop.replace("PORT", str(self.relay.bind_to[1]))
-        self.hop = f"smtp:{self.relayhost}"
-        self.postfix.params.update(
-            relayhost=self.relayhost, smtp_tls_security_level=level, smtp_tls_CAfile=authority.file,
-            smtp_tls_loglevel="1", smtp_starttls_timeout="2s", smtp_helo_timeout="2s")
-        if wrapper:
-            self.postfix.params["smtp_tls_wrappermode"] = "yes"
-
-    def what_postfix_does(self, attempts):
-        """Send one message around the milter: "sent", or why smtp(8) defers it."""
-        sent = self.postfix.sendmail("me@example.test", [self.recipient], "Subject: test\n\ntest\n")
-        assert sent.returncode == 0, sent.stderr
-        pattern = r"postfix/[sl]mtp\[\d+\]: .*status=(sent|deferred|bounced) \((.*)\)"
-
-        def has_decided():
-            found = self.postfix.log.find(pattern)
-            is_sent = found and found[-1].group(1) == "sent"
-            return found[-1] if is_sent or len(found) >= attempts else None
-        found = self.postfix.wait_delivery(has_decided, 30, f"mail is sent, or deferred {attempts} times")
-        return "sent" if found.group(1) == "sent" else found.group(2)
-
-    def settled(self, state=None):
-        """The hop, when it is known to be up or down."""
-        def is_there():
-            hop = self.milter.hop(self.hop)
-            wanted = [state] if state else ["up", "degraded", "down"]
-            known = hop.get("state") in wanted or hop.get("reason") == "local-error"
-            return hop if known else None
-        return wait_until(is_there, DETECTION, f"{self.hop} is judged: {self.milter.hop(self.hop)}")
 
 
 @pytest.fixture(name="authority", scope="module")
@@ -83,15 +41,6 @@ CERTIFICATES = {
 }
 
 
-def _must_agree(scene, attempts=1):
-    """Both see the same; the hop."""
-    said = scene.what_postfix_does(attempts)
-    hop = scene.settled()
-    passes = hop["state"] in ("up", "degraded")
-    assert passes == (said == "sent"), f"Postfix: {said}; failfast-milter: {hop}"
-    return hop, said
-
-
 @pytest.mark.seconds(8)
 @pytest.mark.parametrize("level", ["may", "encrypt", "verify", "secure"])
 @pytest.mark.parametrize("case", list(CERTIFICATES))
@@ -102,7 +51,7 @@ def test_a_certificate_is_judged_as_postfix_judges_it(site, authority, case, lev
     if level == "may":
         scene.milter.extra = 'hop "*" { depth = "tls" }\n'
     scene.start()
-    hop, said = _must_agree(scene, 3 if level == "may" else 1)
+    hop, said = must_agree(scene, 3 if level == "may" else 1)
     if words and level in ("verify", "secure"):
         assert hop["reason"] in ("tls-certificate", "tls-handshake"), hop
         if hop["reason"] == "tls-certificate":
@@ -122,7 +71,7 @@ def test_a_sick_handshake_is_judged_as_postfix_judges_it(site, authority, behavi
     scene.relay.set_tls(behaviour)
     scene.milter.extra = 'hop "*" { depth = "tls" }\n'
     scene.start()
-    hop, _said = _must_agree(scene, 3 if level == "may" else 1)
+    hop, _said = must_agree(scene, 3 if level == "may" else 1)
     wanted = {"not_offered": "tls-unavailable", "answers_454": "tls-unavailable",
               "answers_502": "tls-unavailable", "silent": "connection-lost",
               "drops_after": "connection-lost", "hello_4xx": "service-unavailable",
@@ -141,7 +90,7 @@ def test_an_old_protocol_is_judged_as_postfix_judges_it(site, authority, level, 
     scene = TlsScene(site, authority, level=level)
     scene.relay.set_tls(only=ssl.TLSVersion[only])
     scene.start()
-    hop, _said = _must_agree(scene)
+    hop, _said = must_agree(scene)
     assert hop["state"] == ("down" if (level, only) == ("verify", "TLSv1") else "up"), hop
 
 
@@ -152,7 +101,7 @@ def test_a_certificate_that_depends_on_sni(site, authority, servername):
     scene.relay.set_tls(by_name={NAME: authority.issue(NAME, [NAME])})
     scene.postfix.params["smtp_tls_servername"] = servername
     scene.start()
-    hop, _said = _must_agree(scene)
+    hop, _said = must_agree(scene)
     assert hop["state"] == ("up" if servername in ("hostname", "nexthop") else "down"), hop
 
 
@@ -175,7 +124,7 @@ def test_a_policy_goes_before_the_level(site, authority, policy, state):
     table.write_text(f"other:25 none\n{scene.relayhost} {policy.replace('RIGHT', right)}\n", encoding="ascii")
     scene.postfix.params.update(smtp_tls_policy_maps=f"texthash:{table}", smtp_tls_fingerprint_digest="sha256")
     scene.start()
-    hop, _said = _must_agree(scene)
+    hop, _said = must_agree(scene)
     assert hop["state"] == state, hop
 
 
@@ -187,7 +136,7 @@ def test_lmtp_is_judged_by_its_own_parameters(site, authority, ok):
                                 lmtp_tls_CAfile=authority.file)
     scene.hop = f"lmtp:{scene.relayhost}"
     scene.start()
-    hop, _said = _must_agree(scene)
+    hop, _said = must_agree(scene)
     assert (hop["state"], hop["reason"]) == (("up", None) if ok else ("down", "tls-certificate")), hop
 
 
@@ -196,7 +145,7 @@ def test_lmtp_is_judged_by_its_own_parameters(site, authority, ok):
 def test_tls_before_the_greeting(site, authority, ok):
     identity = None if ok else _expired(authority)
     scene = TlsScene(site, authority, identity, wrapper=True).start()
-    hop, _said = _must_agree(scene)
+    hop, _said = must_agree(scene)
     assert (hop["state"], hop["reason"]) == (("up", None) if ok else ("down", "tls-certificate")), hop
 
 
@@ -243,7 +192,7 @@ def test_fault_22_a_certificate_that_ends_soon(site, authority, level, state):
     scene.milter.options["tls_expiry_warning"] = "3650d"
     scene.relay.set_tls(identity=authority.issue(NAME, [NAME], ends="20300101000000Z"))
     scene.start()
-    hop, _said = _must_agree(scene)
+    hop, _said = must_agree(scene)
     assert (hop["state"], hop["reason"]) == (state, "tls-expiring" if state == "degraded" else None), hop
     assert hop["tls_not_after"] == "2030-01-01T00:00:00Z"
 

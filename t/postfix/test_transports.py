@@ -224,8 +224,8 @@ def test_an_hour_of_probes_of_private_sockets_leaves_no_trace_in_the_log_of_post
     for name in names:
         scene.milter.wait_state(f"{name}:", "up")
     mark = scene.postfix.log.mark()
-    first = {name: agent_of(site, name) for name in names}
-    assert all(first.values()), first
+    first = {name: wait_until(lambda name=name: agent_of(site, name), 20, f"one agent of {name}")
+             for name in names}
     waiting = set(names)
 
     def all_were_replaced():

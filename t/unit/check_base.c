@@ -7,7 +7,7 @@
 #include "base/pattern.h"
 #include "base/run.h"
 #include "base/sockpath.h"
-#include "base/text.h"
+#include "base/copy.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -270,14 +270,14 @@ START_TEST(a_text_is_copied_as_far_as_there_is_room)
 {
 	char out[8];
 
-	text_copy(out, sizeof out, "");
+	copy_text(out, sizeof out, "");
 	ck_assert_str_eq(out, "");
-	text_copy(out, sizeof out, "seven..");
+	copy_text(out, sizeof out, "seven..");
 	ck_assert_str_eq(out, "seven..");
 	memset(out, 'x', sizeof out);
-	text_copy(out, sizeof out, "more than seven");
+	copy_text(out, sizeof out, "more than seven");
 	ck_assert_str_eq(out, "more th");
-	text_copy(out, sizeof out, NULL);
+	copy_text(out, sizeof out, NULL);
 	ck_assert_str_eq(out, "");
 }
 END_TEST

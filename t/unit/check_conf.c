@@ -14,6 +14,7 @@ START_TEST(an_empty_file_gives_the_defaults)
 	ck_assert_uint_eq(conf->listen_mode, 0660);
 	ck_assert_str_eq(conf->listen_group, "postfix");
 	ck_assert_str_eq(conf->control, "/run/failfast-milter/control.sock");
+	ck_assert_str_eq(conf->http, "127.0.0.1:9895");
 	ck_assert_str_eq(conf->user, "failfast-milter");
 	ck_assert_str_eq(conf->hostname, "");
 	ck_assert_str_eq(conf->header, "Failfast-Status");
@@ -57,7 +58,6 @@ START_TEST(what_this_version_lacks_is_off_by_default)
 {
 	struct conf *conf = parse_good("postfix \"/etc/postfix\" { }");
 
-	ck_assert_str_eq(conf->http, "");
 	ck_assert_str_eq(conf->on_change, "");
 	ck_assert_str_eq(conf->state, "");
 	conf_unref(conf);

@@ -22,9 +22,8 @@ END_TEST
 
 START_TEST(a_message_is_one_short_line)
 {
-	assert_refused("http = \"127.0.0.1:9895\"",
-		"FILE:1: http = \"127.0.0.1:9895\": not available in this version; leave it out or "
-		"set it to \"\"");
+	assert_refused("http = \"9895\"", "FILE:1: http = \"9895\": the port is missing; expected "
+					  "HOST:PORT, [IPV6-ADDRESS]:PORT, or \"\"");
 	assert_refused("probe { interval = \"1\ts\" }",
 		"FILE:1: probe.interval = \"1?s\": not a duration; expected a duration from 10ms "
 		"to "

@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { A = 1, MX = 15, AAAA = 28, NOERROR = 0, SERVFAIL = 2, NXDOMAIN = 3, SILENT = 99 };
+enum { A = 1, CNAME = 5, MX = 15, AAAA = 28, NOERROR = 0, SERVFAIL = 2, NXDOMAIN = 3, SILENT = 99 };
 enum { TIMEOUT_MS = 1000, PORT = 2525, PACKET_BYTES = 512, HEADER_BYTES = 12 };
 
 /* What is not in the zone does not exist; a name with another type only has no data. */
@@ -56,6 +56,7 @@ static const struct {
 	{"many.test", AAAA, NOERROR, 0, "2001:db8::14"},
 	{"many.test", AAAA, NOERROR, 0, "2001:db8::15"},
 	{"many.test", A, NOERROR, 0, "192.0.2.11"},
+	{"alias.test", CNAME, NOERROR, 0, "plain.test"},
 };
 
 static struct event_base *base;
@@ -107,6 +108,8 @@ static size_t put_record(unsigned char *out, size_t line)
 		data[0] = 0;
 		data[1] = (unsigned char)zone[line].preference;
 		bytes = 2 + put_name(data + 2, zone[line].data);
+	} else if (zone[line].type == CNAME) {
+		bytes = put_name(data, zone[line].data);
 	} else {
 		bool is_ipv4 = zone[line].type == A;
 
@@ -139,7 +142,7 @@ static void on_query(evutil_socket_t fd, short events, void *arg)
 		if (strcasecmp(zone[line].name, name) != 0)
 			continue;
 		rcode = rcode == NXDOMAIN ? NOERROR : rcode;
-		if (zone[line].type != type)
+		if (zone[line].type != type && zone[line].type != CNAME)
 			continue;
 		rcode = zone[line].rcode;
 		if (rcode == NOERROR) {
@@ -259,6 +262,41 @@ START_TEST(each_name_has_its_answer)
 	ck_assert_str_eq(addresses, cases[_i].addresses);
 	ck_assert_msg(
 		(answer.detail[0] == '\0') == (answer.reason == REASON_NONE), "%s", answer.detail);
+}
+END_TEST
+
+/* names - of the servers, one for each address */
+static const char *names(void)
+{
+	static char list[1024];
+
+	list[0] = '\0';
+	for (size_t at = 0; at < answer.count; at++) {
+		ck_assert_uint_lt(answer.host[at], answer.names);
+		(void)strcat(strcat(list, at > 0 ? " " : ""), answer.name[answer.host[at]]);
+	}
+	return list;
+}
+
+START_TEST(each_address_bears_the_name_of_its_server)
+{
+	struct dns_question question = ask("domain.test", true);
+
+	/* Then from the cache. */
+	for (int i = 0; i < 2; i++) {
+		look_up(question);
+		ck_assert_str_eq(names(), "both.test both.test plain.test");
+		look_up(ask("plain.test", true));
+		ck_assert_str_eq(names(), "plain.test");
+	}
+	question = ask("alias.test", false);
+	look_up(question);
+	ck_assert_str_eq(names(), "alias.test");
+	question.takes_alias = true;
+	for (int i = 0; i < 2; i++) {
+		look_up(question);
+		ck_assert_str_eq(names(), "plain.test");
+	}
 }
 END_TEST
 
@@ -414,6 +452,7 @@ static void add(TCase *tcase)
 {
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, each_name_has_its_answer, 0, sizeof cases / sizeof cases[0]);
+	tcase_add_test(tcase, each_address_bears_the_name_of_its_server);
 	tcase_add_test(tcase, hosts_of_etc_hosts_are_found);
 	tcase_add_test(tcase, a_protocol_that_is_off_is_not_looked_up);
 	tcase_add_test(tcase, a_limit_of_one_is_kept);

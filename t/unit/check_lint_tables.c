@@ -59,12 +59,12 @@ static void lint_value(const char *parameter, const char *before, const char *na
 START_TEST(a_table_needs_its_file)
 {
 	lint_value("virtual_alias_maps", "hash:", "t");
-	ck_has(must_find(LINT_TABLE_MISSING, LINT_ERROR)->fix, "postmap hash:");
+	ck_has(must_find(LINT_TABLE_MISSING, LINT_ERROR)->fix, "postmap -c ");
 	make("t", 10);
 	lint_value("virtual_alias_maps", "hash:", "t");
-	ck_has(must_find(LINT_TABLE_NOT_BUILT, LINT_ERROR)->fix, "postmap hash:");
+	ck_has(must_find(LINT_TABLE_NOT_BUILT, LINT_ERROR)->fix, "postmap -c ");
 	lint_value("alias_maps", "hash:", "t");
-	ck_has(must_find(LINT_TABLE_NOT_BUILT, LINT_ERROR)->fix, "postalias hash:");
+	ck_has(must_find(LINT_TABLE_NOT_BUILT, LINT_ERROR)->fix, "postalias -c ");
 	make("t.db", 20);
 	lint_value("virtual_alias_maps", "proxy:hash:", "t");
 	(void)must_find(LINT_TABLE_OUTDATED, LINT_WARNING);

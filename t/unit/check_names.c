@@ -111,6 +111,15 @@ START_TEST(hosts_that_are_not_preferred_to_ourselves_are_left_out)
 }
 END_TEST
 
+/* known_of - an answer with one name */
+static struct dns_known known_of(const struct dns_record *records, size_t count, unsigned best_preference)
+{
+	return (struct dns_known){.records = records,
+		.count = count,
+		.best_preference = best_preference,
+		.names = "one.test\0two.test\0"};
+}
+
 static bool is_fresh_at(struct dns_cache *cache, int64_t now_ms)
 {
 	struct dns_known known;
@@ -130,7 +139,9 @@ START_TEST(an_answer_is_fresh_for_its_time_to_live)
 	struct dns_record records[RECORDS_MAX];
 	size_t count = records_of("10 192.0.2.1", records);
 
-	dns_cache_put(cache, "a", records, count, 10, times[_i].ttl_s, 1000);
+	const struct dns_known answer = known_of(records, count, 10);
+
+	dns_cache_put(cache, "a", &answer, times[_i].ttl_s, 1000);
 	ck_assert(is_fresh_at(cache, 1000 + times[_i].fresh_ms - 1));
 	ck_assert(!is_fresh_at(cache, 1000 + times[_i].fresh_ms));
 	dns_cache_free(cache);
@@ -143,12 +154,14 @@ START_TEST(the_last_known_answer_stays_until_the_name_is_gone)
 	struct dns_record records[RECORDS_MAX];
 	size_t count = records_of("10 192.0.2.1 20 192.0.2.2", records);
 	int64_t late_ms = INT64_C(1000) * 86400 * 365;
+	const struct dns_known answer = known_of(records, count, 5);
 	struct dns_known known;
 
-	dns_cache_put(cache, "a", records, count, 5, 60, 1000);
+	dns_cache_put(cache, "a", &answer, 60, 1000);
 	ck_assert(dns_cache_get(cache, "a", late_ms, &known));
 	ck_assert(!known.is_fresh);
 	ck_assert_uint_eq(known.best_preference, 5);
+	ck_assert_int_eq(memcmp(known.names, answer.names, sizeof "one.test\0two.test\0"), 0);
 	expect(known.records, known.count, "192.0.2.1:25 192.0.2.2:25");
 	dns_cache_hold(cache, "a", late_ms);
 	ck_assert(is_fresh_at(cache, late_ms + DNS_HOLD_MS - 1));
@@ -168,15 +181,16 @@ START_TEST(the_least_recently_used_goes_when_there_are_too_many)
 	struct dns_cache *cache = dns_cache_new();
 	struct dns_record records[RECORDS_MAX];
 	size_t count = records_of("0 192.0.2.1", records);
+	const struct dns_known answer = known_of(records, count, 0);
 	struct dns_known known;
 	char key[32];
 
 	for (int i = 0; i < DNS_CACHE_ENTRIES; i++) {
 		(void)snprintf(key, sizeof key, "%d", i);
-		dns_cache_put(cache, key, records, count, 0, 60, 0);
+		dns_cache_put(cache, key, &answer, 60, 0);
 	}
 	ck_assert(dns_cache_get(cache, "0", 0, &known));
-	dns_cache_put(cache, "one more", records, count, 0, 60, 0);
+	dns_cache_put(cache, "one more", &answer, 60, 0);
 	ck_assert(dns_cache_get(cache, "0", 0, &known));
 	ck_assert(!dns_cache_get(cache, "1", 0, &known));
 	ck_assert(dns_cache_get(cache, "one more", 0, &known));

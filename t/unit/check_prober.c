@@ -27,6 +27,7 @@ static struct prober *prober;
 static struct probe *probe;
 static struct probe_request request;
 static struct probe_result result;
+static struct deep deep;
 static unsigned done, released, accepted, open_now, open_most, quits, auths, recipients;
 static const char *ehlo_reply, *auth_reply, *recipient_reply; /* NULL: 250 */
 static bool cancels;
@@ -263,6 +264,36 @@ START_TEST(a_refused_port_is_hard_and_names_the_address)
 }
 END_TEST
 
+/* own_hosts - put a file of ours over /etc/hosts, for this process alone; false: we may not */
+static bool own_hosts(const char *text)
+{
+	FILE *file;
+	bool works;
+
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		return false;
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+	works = mount(path, "/etc/hosts", NULL, MS_BIND, NULL) == 0;
+	(void)unlink(path);
+	return works;
+}
+
+/* bind_pair - the same free port of both addresses */
+static void bind_pair(int fds[2], uint16_t *port)
+{
+	for (;;) {
+		*port = 0;
+		fds[0] = bind_tcp("127.0.0.2", port);
+		fds[1] = bind_tcp("127.0.0.1", port);
+		if (fds[1] >= 0)
+			return;
+		(void)close(fds[0]);
+	}
+}
+
 /* A keyring that answers from the event loop. */
 static struct {
 	struct credentials credentials;
@@ -285,8 +316,10 @@ static void on_ring(evutil_socket_t fd, short events, void *arg)
 	ring.done(ring.arg, &answer);
 }
 
-static uint32_t ring_ask(void *keyring_arg, const char *hop, const char *host, keyring_done_fn *fn, void *arg)
+static uint32_t ring_ask(
+	void *keyring_arg, const char *hop, unsigned number, const char *host, keyring_done_fn *fn, void *arg)
 {
+	ck_assert_uint_eq(number, 0);
 	(void)keyring_arg;
 	(void)hop;
 	ring.asked++;
@@ -319,16 +352,20 @@ static void use_auth(enum keyring_status status, const char *ehlo, const char *a
 	prober_use_keyring(prober, &keyring);
 	ehlo_reply = ehlo;
 	auth_reply = auth;
+	memset(&deep, 0, sizeof deep);
+	request.deep = &deep;
+	request.depth = DEPTH_AUTH;
+	request.shallow_depth = DEPTH_HELLO;
 	request.auth.is_wanted = true;
-	request.auth.may_be_plain = true;
-	(void)strcpy(request.auth.host, "relay.example");
+	request.auth.filter = "";
 	for (int i = 0; i <= SMTP_AUTH_VERIFIED; i++)
-		(void)strcpy(request.auth.options[i], "noanonymous");
+		request.auth.options[i] = "noanonymous";
 }
 
 static void end_auth(void)
 {
 	event_free(ring.event);
+	deep_forget(&deep);
 }
 
 START_TEST(credentials_are_asked_for_and_sent)
@@ -338,17 +375,33 @@ START_TEST(credentials_are_asked_for_and_sent)
 	expect(CHECK_SERVER, REASON_NONE, false);
 	ck_assert(result.is_deep[DEPTH_KIND_AUTH] && !result.is_deep[DEPTH_KIND_RECIPIENT]);
 	ck_assert_uint_eq(ring.asked, 1);
-	ck_assert_str_eq(ring.host, "relay.example");
+	ck_assert_str_eq(ring.host, "127.0.0.1");
 	ck_assert_uint_eq(auths, 1);
 	ck_assert_uint_eq(quits, 1);
 	end_auth();
 }
 END_TEST
 
-START_TEST(a_rejection_is_hard_and_the_next_address_is_not_tried)
+START_TEST(a_rejection_is_hard_and_the_same_words_are_not_for_the_next_address)
 {
 	use_auth(KEYRING_FOUND, offers_login, "535 5.7.8 no\r\n");
-	run_against("[localhost]:%u");
+	if (own_hosts("127.0.0.2 dual.test\n127.0.0.1 dual.test\n")) {
+		uint16_t port;
+		int fds[2];
+		struct evconnlistener *listeners[2];
+
+		bind_pair(fds, &port);
+		listeners[0] = listen_at(fds[0]);
+		listeners[1] = listen_at(fds[1]);
+		target("[dual.test]:%u", port);
+		run();
+		evconnlistener_free(listeners[0]);
+		evconnlistener_free(listeners[1]);
+		ck_assert_uint_eq(accepted, 2);
+		ck_assert_str_eq(ring.host, "dual.test");
+	} else {
+		run_against("[127.0.0.1]:%u");
+	}
 	expect(CHECK_SERVER, REASON_AUTH_REJECTED, true);
 	ck_assert_uint_eq(auths, 1);
 	ck_assert(result.is_deep[DEPTH_KIND_AUTH]);
@@ -361,18 +414,19 @@ START_TEST(rejected_credentials_are_known_again)
 {
 	use_auth(KEYRING_FOUND, offers_login, "535 5.7.8 no\r\n");
 	run_against("[127.0.0.1]:%u");
-	request.auth.has_rejected = true;
-	memcpy(request.auth.rejected, result.print, sizeof result.print);
 	done = released = auths = 0;
+	/* The next is at another port: to who asks a server of its own. */
 	run_against("[127.0.0.1]:%u");
-	expect(CHECK_SERVER, REASON_NONE, false);
-	ck_assert(result.is_spared && !result.is_deep[DEPTH_KIND_AUTH]);
+	expect(CHECK_SERVER, REASON_AUTH_REJECTED, true);
+	ck_assert(!result.is_deep[DEPTH_KIND_AUTH]);
+	ck_assert_ptr_nonnull(strstr(result.detail, "another server"));
+	ck_assert_uint_eq(ring.asked, 2);
 	ck_assert_uint_eq(auths, 0);
 	(void)strcpy(ring.credentials.password, "another");
 	done = released = 0;
 	run_against("[127.0.0.1]:%u");
 	ck_assert_uint_eq(auths, 1);
-	ck_assert(!result.is_spared);
+	ck_assert_uint_eq(ring.asked, 3);
 	end_auth();
 }
 END_TEST
@@ -414,15 +468,18 @@ START_TEST(a_server_without_auth_is_degraded)
 }
 END_TEST
 
-/* Whether Postfix may go without TLS, whether it takes what is offered, whether STARTTLS is. */
+/* What Postfix asks for, while a hop section says tls = "none". */
 static const struct {
-	bool may_be_plain, prefers_tls, has_starttls, is_sent;
+	enum tls_level level;
+	bool has_starttls, is_sent;
 } protections[] = {
-	{true, false, true, true},
-	{true, true, false, true},
-	{true, true, true, false},
-	{false, false, false, false},
-	{false, true, true, false},
+	{TLS_LEVEL_NONE, true, true},
+	{TLS_LEVEL_MAY, false, true},
+	{TLS_LEVEL_MAY, true, false},
+	{TLS_LEVEL_ENCRYPT, false, false},
+	{TLS_LEVEL_ENCRYPT, true, false},
+	{TLS_LEVEL_SECURE, true, false},
+	{TLS_LEVEL_UNCHECKED, true, false},
 };
 
 START_TEST(a_password_is_not_sent_where_postfix_would_use_tls)
@@ -431,8 +488,7 @@ START_TEST(a_password_is_not_sent_where_postfix_would_use_tls)
 		protections[_i].has_starttls ? "250-mx\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n"
 					     : "250-mx\r\n250 AUTH PLAIN\r\n",
 		"235 ok\r\n");
-	request.auth.may_be_plain = protections[_i].may_be_plain;
-	request.auth.prefers_tls = protections[_i].prefers_tls;
+	request.auth.level = protections[_i].level;
 	run_against("[127.0.0.1]:%u");
 	ck_assert_uint_eq(auths, protections[_i].is_sent);
 	expect(CHECK_SERVER, protections[_i].is_sent ? REASON_NONE : REASON_LOCAL_ERROR, false);
@@ -442,6 +498,8 @@ END_TEST
 
 START_TEST(a_recipient_is_asked_for_at_the_end)
 {
+	request.deep = &deep;
+	request.shallow_depth = DEPTH_HELLO;
 	(void)strcpy(request.recipient, "a@example.test");
 	run_against("[127.0.0.1]:%u");
 	expect(CHECK_SERVER, REASON_NONE, false);
@@ -453,6 +511,7 @@ START_TEST(a_recipient_is_asked_for_at_the_end)
 	run_against("[127.0.0.1]:%u");
 	expect(CHECK_SERVER, REASON_SERVICE_REJECTED, false);
 	ck_assert_ptr_nonnull(strstr(result.detail, "said while sending RCPT TO: 550 5.1.1 unknown"));
+	deep_forget(&deep);
 }
 END_TEST
 
@@ -620,23 +679,6 @@ START_TEST(a_name_that_is_not_found_says_nothing_of_the_server)
 }
 END_TEST
 
-/* own_hosts - put a file of ours over /etc/hosts, for this process alone; false: we may not */
-static bool own_hosts(const char *text)
-{
-	FILE *file;
-	bool works;
-
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-		return false;
-	file = fopen(path, "w");
-	ck_assert_ptr_nonnull(file);
-	ck_assert_int_ge(fputs(text, file), 0);
-	ck_assert_int_eq(fclose(file), 0);
-	works = mount(path, "/etc/hosts", NULL, MS_BIND, NULL) == 0;
-	(void)unlink(path);
-	return works;
-}
-
 /* Two addresses of one server: who listens at 127.0.0.2 (tried first), at 127.0.0.1, with which
  * greetings, and what must come of it. */
 static const struct {
@@ -662,19 +704,6 @@ static const struct {
 		"127.0.0.2:"},
 	{"dual.test", true, false, "", NULL, REASON_GREETING_TIMEOUT, false, 1, "conversation"},
 };
-
-/* bind_pair - the same free port of both addresses */
-static void bind_pair(int fds[2], uint16_t *port)
-{
-	for (;;) {
-		*port = 0;
-		fds[0] = bind_tcp("127.0.0.2", port);
-		fds[1] = bind_tcp("127.0.0.1", port);
-		if (fds[1] >= 0)
-			return;
-		(void)close(fds[0]);
-	}
-}
 
 START_TEST(addresses_are_tried_one_after_the_other)
 {
@@ -769,7 +798,7 @@ END_TEST
 static void add_auth(TCase *tcase)
 {
 	tcase_add_test(tcase, credentials_are_asked_for_and_sent);
-	tcase_add_test(tcase, a_rejection_is_hard_and_the_next_address_is_not_tried);
+	tcase_add_test(tcase, a_rejection_is_hard_and_the_same_words_are_not_for_the_next_address);
 	tcase_add_test(tcase, rejected_credentials_are_known_again);
 	tcase_add_test(tcase, where_postfix_has_no_credentials_nothing_is_sent);
 	tcase_add_test(tcase, what_cannot_be_looked_up_is_our_fault_but_a_server_that_fails_is_down);

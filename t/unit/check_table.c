@@ -422,6 +422,40 @@ START_TEST(a_hop_without_results_for_too_long_is_unknown)
 }
 END_TEST
 
+static void assert_mail(int64_t minute, unsigned refused, unsigned tagged)
+{
+	struct hop_view view;
+
+	ck_assert(table_look(table, name, minute * 60000, &view));
+	ck_assert_uint_eq(view.mail[MAIL_REFUSED], refused);
+	ck_assert_uint_eq(view.mail[MAIL_TAGGED], tagged);
+	ck_assert_uint_eq(view.mail[MAIL_HELD], 0);
+}
+
+START_TEST(what_a_hop_did_to_mail_is_forgotten_after_an_hour)
+{
+	put(name, true);
+	table_count_mail(table, "smtp:[nobody]", MAIL_REFUSED, 60000);
+	assert_mail(1, 0, 0);
+	for (int64_t minute = 1; minute <= 200; minute++) {
+		table_count_mail(table, name, MAIL_REFUSED, minute * 60000);
+		table_count_mail(table, name, MAIL_REFUSED, minute * 60000 + 59999);
+		if (minute % 2 == 0)
+			table_count_mail(table, name, MAIL_TAGGED, minute * 60000);
+		assert_mail(minute, minute < 60 ? 2 * (unsigned)minute : 120,
+			minute < 60 ? (unsigned)minute / 2 : 30);
+	}
+	assert_mail(210, 100, 25);
+	assert_mail(259, 2, 1);
+	assert_mail(260, 0, 0);
+	table_count_mail(table, name, MAIL_TAGGED, 100000 * 60000LL);
+	assert_mail(100000, 0, 1);
+	/* One that read the clock before another thread did. */
+	table_count_mail(table, name, MAIL_TAGGED, 99999 * 60000LL);
+	assert_mail(100000, 0, 2);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_checked_fixture(tcase, setup, teardown);
@@ -442,6 +476,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, roles_add_up_and_begin_anew_with_a_reload);
 	tcase_add_test(tcase, the_least_recently_used_learned_hop_is_the_oldest);
 	tcase_add_test(tcase, a_hop_without_results_for_too_long_is_unknown);
+	tcase_add_test(tcase, what_a_hop_did_to_mail_is_forgotten_after_an_hour);
 }
 
 int main(void)

@@ -220,25 +220,26 @@ START_TEST(what_a_deep_probe_found_stays_until_the_next_one)
 	int64_t now_ms = 1000;
 
 	ck_assert(depth_due(&state, DEPTH_KIND_TLS, now_ms));
-	depth_record(&state, DEPTH_KIND_TLS, &fine, "", now_ms);
+	depth_record(&state, DEPTH_KIND_TLS, &fine, "", 5000, now_ms);
 	ck_assert(!depth_due(&state, DEPTH_KIND_TLS, now_ms + DEPTH_TLS_MS - 1));
 	ck_assert(depth_due(&state, DEPTH_KIND_TLS, now_ms + DEPTH_TLS_MS));
 	ck_assert_ptr_null(depth_fault(&state, &fine));
 
 	/* down: looked at with each probe, so that a repair is seen */
-	depth_record(&state, DEPTH_KIND_TLS, &bad, "expired", now_ms);
-	for (int i = 0; i < 10; i++, depth_record(&state, DEPTH_KIND_TLS, &bad, "expired", ++now_ms))
+	depth_record(&state, DEPTH_KIND_TLS, &bad, "expired", 5000, now_ms);
+	for (int i = 0; i < 10; i++, depth_record(&state, DEPTH_KIND_TLS, &bad, "expired", 5000, ++now_ms))
 		ck_assert(depth_due(&state, DEPTH_KIND_TLS, now_ms));
 	ck_assert_int_eq(depth_fault(&state, &fine)->outcome.reason, REASON_TLS_CERTIFICATE);
 	ck_assert_str_eq(depth_fault(&state, &slow)->detail, "expired");
 
-	/* a warning stays, and is looked at as seldom as what is fine */
-	depth_record(&state, DEPTH_KIND_TLS, &ends, "soon", now_ms);
-	ck_assert(!depth_due(&state, DEPTH_KIND_TLS, now_ms + DEPTH_TLS_MS - 1));
+	/* a warning stays, and is looked at once a minute */
+	depth_record(&state, DEPTH_KIND_TLS, &ends, "soon", 5000, now_ms);
+	ck_assert(!depth_due(&state, DEPTH_KIND_TLS, now_ms + DEPTH_WARNING_MS - 1));
+	ck_assert(depth_due(&state, DEPTH_KIND_TLS, now_ms + DEPTH_WARNING_MS));
 	ck_assert_int_eq(depth_fault(&state, &fine)->outcome.reason, REASON_TLS_EXPIRING);
 
 	/* slowness is no news of TLS */
-	depth_record(&state, DEPTH_KIND_TLS, &slow, "slow", now_ms);
+	depth_record(&state, DEPTH_KIND_TLS, &slow, "slow", 5000, now_ms);
 	ck_assert_ptr_null(depth_fault(&state, &fine));
 
 	/* other settings */

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 static const char main_cf[] = "mail_owner = postfix\nmyhostname = mx.example.test\n"
-			      "smtp_sasl_auth_enable = yes\nlmtp_sasl_auth_enable = no\n";
+			      "smtp_sasl_auth_enable = yes\nlmtp_sasl_auth_enable = no\n"
+			      "smtp_fallback_relay = [fall.example], back.example\n";
 static const char master_cf[] = "smtp unix - - n - - smtp\n"
 				"strange unix - - n - - smtp\n"
 				"lmtp unix - - n - - lmtp\n";
@@ -65,14 +66,22 @@ static unsigned ask(const void *payload, size_t bytes)
 	return head[1];
 }
 
-static unsigned ask_name(const char *hop, const char *host)
+static unsigned ask_nexthop(const char *hop, uint32_t number, const char *host)
 {
-	char payload[CHANNEL_PAYLOAD_BYTES] = {1, 0, 0, 0};
-	size_t used = 4;
+	const uint32_t head[] = {1, number};
+	char payload[CHANNEL_PAYLOAD_BYTES];
+	size_t used = sizeof head;
+
+	memcpy(payload, head, sizeof head);
 
 	used += strlen(strcpy(payload + used, hop)) + 1;
 	used += strlen(strcpy(payload + used, host)) + 1;
 	return ask(payload, used);
+}
+
+static unsigned ask_name(const char *hop, const char *host)
+{
+	return ask_nexthop(hop, 0, host);
 }
 
 START_TEST(what_the_configuration_asks_for_is_looked_up)
@@ -82,7 +91,13 @@ START_TEST(what_the_configuration_asks_for_is_looked_up)
 	ck_assert_uint_eq(ask_name("smtp:[ipv6:2001:db8::1]", "2001:db8::1"), KEYRING_NONE);
 	/* Only a mail exchanger has a name that the configuration does not say. */
 	ck_assert_uint_eq(ask_name("smtp:example.net", "mx1.example.net"), KEYRING_NONE);
-	ck_assert_uint_eq(ask_name("smtp:example.net", ""), KEYRING_NONE);
+	/* smtp_fallback_relay comes behind a list. */
+	ck_assert_uint_eq(ask_nexthop("smtp:[a.example],[b.example]:587", 0, "a.example"), KEYRING_NONE);
+	ck_assert_uint_eq(ask_nexthop("smtp:[a.example],[b.example]:587", 1, "b.example"), KEYRING_NONE);
+	ck_assert_uint_eq(ask_nexthop("smtp:[a.example],[b.example]:587", 2, "fall.example"), KEYRING_NONE);
+	ck_assert_uint_eq(ask_nexthop("smtp:[a.example],[b.example]:587", 3, "mx.back.example"), KEYRING_NONE);
+	ck_assert_uint_eq(ask_nexthop("smtp:[a.example],[b.example]:587", 4, "a.example"), KEYRING_ERROR);
+	ck_assert_uint_eq(ask_nexthop("smtp:[a.example],[b.example]:587", 1, "a.example"), KEYRING_ERROR);
 }
 END_TEST
 
@@ -90,6 +105,7 @@ END_TEST
 static const char *const refused[][2] = {
 	{"smtp:[relay.example]:587", "other.example"},
 	{"smtp:[relay.example]:587", ""},
+	{"smtp:example.net", ""},
 	{"strange:[relay.example]:587", "relay.example"},	/* smtp_sasl_auth_enable = no */
 	{"lmtp:[relay.example]:24", "relay.example"},		/* likewise */
 	{"smtp:[mx.shallow.example]:25", "mx.shallow.example"}, /* no depth = auth */
@@ -116,7 +132,8 @@ START_TEST(requests_of_any_form_are_survived)
 
 	ck_assert_uint_eq(ask("", 0), KEYRING_ERROR);
 	ck_assert_uint_eq(ask("\1\0\0\0", 4), KEYRING_ERROR);
-	ck_assert_uint_eq(ask("\1\0\0\0smtp:[a]", 12), KEYRING_ERROR);
+	ck_assert_uint_eq(ask("\1\0\0\0\0\0\0\0", 8), KEYRING_ERROR);
+	ck_assert_uint_eq(ask("\1\0\0\0\0\0\0\0smtp:[a]", 16), KEYRING_ERROR);
 	memset(junk, 'a', sizeof junk);
 	for (size_t bytes = 1; bytes <= sizeof junk; bytes += 97)
 		ck_assert_uint_eq(ask(junk, bytes), KEYRING_ERROR);
@@ -158,7 +175,7 @@ static void tell(struct keyring *keyring, uint32_t number, uint32_t status, cons
 START_TEST(answers_go_to_who_asked_and_are_wiped)
 {
 	struct keyring *keyring = secrets_new(fds[0]);
-	uint32_t handle = keyring->ask(keyring->keyring_arg, "smtp:[a]", "a", on_told, NULL), other;
+	uint32_t handle = keyring->ask(keyring->keyring_arg, "smtp:[a]", 0, "a", on_told, NULL), other;
 
 	memset(&heard, 0, sizeof heard);
 	ck_assert_uint_ne(handle, 0);
@@ -169,13 +186,13 @@ START_TEST(answers_go_to_who_asked_and_are_wiped)
 	ck_assert_int_eq(heard.status, KEYRING_FOUND);
 	ck_assert_str_eq(heard.credentials.user, "user");
 	ck_assert_str_eq(heard.credentials.password, "pass");
-	other = keyring->ask(keyring->keyring_arg, "smtp:[a]", "a", on_told, NULL);
+	other = keyring->ask(keyring->keyring_arg, "smtp:[a]", 0, "a", on_told, NULL);
 	tell(keyring, other, KEYRING_FOUND, "user\0pass", 9); /* no end */
 	ck_assert_int_eq(heard.status, KEYRING_ERROR);
-	other = keyring->ask(keyring->keyring_arg, "smtp:[a]", "a", on_told, NULL);
+	other = keyring->ask(keyring->keyring_arg, "smtp:[a]", 0, "a", on_told, NULL);
 	tell(keyring, other, KEYRING_ERROR, "words", 6);
 	ck_assert_str_eq(heard.why, "words");
-	other = keyring->ask(keyring->keyring_arg, "smtp:[a]", "a", on_told, NULL);
+	other = keyring->ask(keyring->keyring_arg, "smtp:[a]", 0, "a", on_told, NULL);
 	keyring->cancel(keyring->keyring_arg, other);
 	tell(keyring, other, KEYRING_NONE, "", 0);
 	ck_assert_uint_eq(heard.count, 3);
@@ -191,7 +208,7 @@ START_TEST(questions_wait_when_many_are_asked)
 
 	memset(&heard, 0, sizeof heard);
 	for (int i = 0; i < 2 * VAULT_OUTSTANDING; i++)
-		ck_assert_uint_ne(keyring->ask(keyring->keyring_arg, "smtp:[a]", "a", on_told, NULL), 0);
+		ck_assert_uint_ne(keyring->ask(keyring->keyring_arg, "smtp:[a]", 0, "a", on_told, NULL), 0);
 	while (channel_receive(fds[1], &message) == CHANNEL_GOT) {
 		uint32_t number;
 

@@ -54,6 +54,14 @@ def is_sanitized():
     return b"__asan_init" in binary or b"__tsan_init" in binary
 
 
+def command_name(pid):
+    """What a process is called; "" when it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").rstrip("\n")
+    except OSError:
+        return ""
+
+
 class Milter:
     """One failfast-milter.  Change .options, .probe and .extra, then start()."""
 
@@ -97,7 +105,8 @@ class Milter:
 
     def conf_text(self):
         """The configuration as it should be now."""
-        options = {"listen": self.listen, "control": self.control, "user": USER, **self.options}
+        options = {"listen": self.listen, "control": self.control, "http": "", "user": USER,
+                   **self.options}
         lines = [f"{key} = {literal(value)}" for key, value in options.items()]
         evidence = f"evidence = {self.evidence}" if self.evidence else ""
         lines += [f"postfix {quote(postfix.config)} {{ {evidence} }}" for postfix in self.postfix]
@@ -178,12 +187,12 @@ class Milter:
 
     @staticmethod
     def children(pid):
-        """Process ids of the children of a process."""
+        """Process ids of the children of a process, but the one that runs on_change and ends with it."""
         found = []
         for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
             with contextlib.suppress(OSError):
                 found += [int(word) for word in task.read_text().split()]
-        return found
+        return [child for child in found if command_name(child) != "failfast-hooks"]
 
     @classmethod
     def family(cls, pid):
@@ -199,6 +208,12 @@ class Milter:
             children = self.children(self.pid())
             return children if len(children) == 1 else None
         return wait_until(alone, 5, "the keeper has one child")[0]
+
+    def hook_runner_pid(self):
+        """The child of the keeper that runs on_change."""
+        path = pathlib.Path(f"/proc/{self.pid()}/task/{self.pid()}/children")
+        return next(child for child in map(int, path.read_text().split())
+                    if command_name(child) == "failfast-hooks")
 
     def rss_kib(self):
         """Resident sets in KiB, by process id."""

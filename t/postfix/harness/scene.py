@@ -139,6 +139,8 @@ class RouteScene(Scene):
 
     def break_bad(self):
         """From now on bad.test's hop refuses, and what we know of it is too old to use."""
+        wait_until(lambda: self.milter.hop(self.bad_hop).get("last_probe", True), 10,
+                   f"the end of the first probe of {self.bad_hop}")
         self.bad.stop()
         time.sleep(MAX_AGE)
 

@@ -1,0 +1,248 @@
+/*
+ * http_gate - who may talk to the HTTP server, how many and for how long
+ *
+ * evhttp tells nobody that a connection is gone, but lets us make its bufferevent.  So we keep a reference to each: one
+ * that evhttp has freed has no callbacks any more, and is closed when it is found so.  The client does not wait for that,
+ * because evhttp shuts the connection down.
+ */
+#include "ops/http_gate.h"
+
+#include "base/log.h"
+
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <utlist.h>
+
+enum {
+	GATE_LEAVING = 16, /* those that are told to go need a turn of the event loop for it */
+	GATE_UNREAD_BYTES = 16384,
+	SWEEP_MS = 1000,
+	SWEEP_FULL_MS = 2, /* when somebody waits for a place */
+};
+
+struct client {
+	struct gate *gate;
+	struct bufferevent *connection;
+	struct event *deadline;
+	bool is_asking; /* its request is answered right now */
+	bool is_leaving;
+	struct client *prev, *next;
+};
+
+struct gate {
+	struct event_base *base;
+	struct evconnlistener *listener;
+	struct event *resume; /* after accept() failed */
+	struct event *sweep;
+	struct client *clients; /* the oldest first */
+	unsigned count;
+};
+
+/* There is one HTTP server.  evhttp makes itself the argument of the listener's callbacks. */
+static struct gate *the_gate;
+
+/* dismiss - evhttp finds the connection closed and frees it */
+static void dismiss(struct client *client)
+{
+	evutil_socket_t fd = bufferevent_getfd(client->connection);
+
+	client->is_leaving = true;
+	if (fd >= 0)
+		(void)shutdown(fd, SHUT_RDWR);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	dismiss(arg);
+}
+
+static void arm(struct event *timer, int64_t delay_ms)
+{
+	const struct timeval delay = {delay_ms / 1000, delay_ms % 1000 * 1000};
+
+	evtimer_add(timer, &delay);
+}
+
+static bool is_gone(const struct client *client)
+{
+	bufferevent_event_cb on_event = NULL;
+
+	bufferevent_getcb(client->connection, NULL, NULL, &on_event, NULL);
+	return on_event == NULL;
+}
+
+static void client_free(struct client *client)
+{
+	if (client->connection != NULL)
+		bufferevent_decref(client->connection);
+	if (client->deadline != NULL)
+		event_free(client->deadline);
+	free(client);
+}
+
+/* sweep - close what is gone */
+static void sweep(struct gate *gate)
+{
+	struct client *client, *next;
+
+	DL_FOREACH_SAFE(gate->clients, client, next)
+	{
+		/* cppcheck-suppress uninitvar ; DL_FOREACH_SAFE sets it */
+		if (!is_gone(client))
+			continue;
+		DL_DELETE(gate->clients, client);
+		client_free(client);
+		gate->count--;
+	}
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *gate = arg;
+
+	(void)fd;
+	(void)what;
+	sweep(gate);
+	/* Where accept() failed its timer does it. */
+	if (gate->count < GATE_CLIENTS + GATE_LEAVING && !evtimer_pending(gate->resume, NULL))
+		evconnlistener_enable(gate->listener);
+	if (gate->count > 0)
+		arm(gate->sweep, gate->count > GATE_CLIENTS ? SWEEP_FULL_MS : SWEEP_MS);
+}
+
+/* make_room - one of those that say nothing has to go, else the oldest */
+static void make_room(struct gate *gate)
+{
+	struct client *client, *found = NULL;
+
+	DL_FOREACH(gate->clients, client)
+	{
+		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
+		if (client->is_leaving)
+			continue;
+		if (found == NULL || (found->is_asking && !client->is_asking))
+			found = client;
+	}
+	if (found != NULL)
+		dismiss(found);
+}
+
+static struct client *client_new(struct gate *gate)
+{
+	struct client *client = calloc(1, sizeof *client);
+
+	if (client == NULL)
+		return NULL;
+	client->gate = gate;
+	client->deadline = evtimer_new(gate->base, on_deadline, client);
+	client->connection = bufferevent_socket_new(gate->base, -1, BEV_OPT_CLOSE_ON_FREE);
+	if (client->deadline != NULL && client->connection != NULL)
+		return client;
+	client_free(client);
+	return NULL;
+}
+
+/* on_client - evhttp wants a bufferevent for a connection that it accepted; with NULL it makes one that we do not see,
+ * and which ends by its own timeout */
+static struct bufferevent *on_client(struct event_base *base, void *arg)
+{
+	struct gate *gate = arg;
+	struct client *client;
+
+	(void)base;
+	sweep(gate);
+	client = client_new(gate);
+	if (client == NULL)
+		return NULL;
+	if (gate->count >= GATE_CLIENTS)
+		make_room(gate);
+	DL_APPEND(gate->clients, client);
+	if (++gate->count >= GATE_CLIENTS + GATE_LEAVING)
+		evconnlistener_disable(gate->listener);
+	if (gate->count > GATE_CLIENTS)
+		arm(gate->sweep, SWEEP_FULL_MS);
+	else if (!evtimer_pending(gate->sweep, NULL))
+		arm(gate->sweep, SWEEP_MS);
+	arm(client->deadline, GATE_REQUEST_MS);
+	bufferevent_setwatermark(client->connection, EV_READ, 0, GATE_UNREAD_BYTES);
+	bufferevent_incref(client->connection);
+	return client->connection;
+}
+
+static struct client *find_client(const struct gate *gate, const struct bufferevent *connection)
+{
+	struct client *client;
+
+	DL_FOREACH(gate->clients, client)
+	{
+		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
+		if (client->connection == connection)
+			return client;
+	}
+	return NULL;
+}
+
+static void on_answered(struct evhttp_request *request, void *arg)
+{
+	struct client *client = arg;
+
+	(void)request;
+	client->is_asking = false;
+	arm(client->deadline, GATE_REQUEST_MS);
+}
+
+void gate_asked(struct gate *gate, struct evhttp_request *request)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+	struct client *client = find_client(gate, evhttp_connection_get_bufferevent(connection));
+
+	if (client == NULL)
+		return;
+	client->is_asking = true;
+	arm(client->deadline, GATE_ANSWER_MS);
+	evhttp_request_set_on_complete_cb(request, on_answered, client);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *gate = arg;
+
+	(void)fd;
+	(void)what;
+	evconnlistener_enable(gate->listener);
+}
+
+/* on_accept_error - out of descriptors, mostly: trying again at once would only burn the processor */
+static void on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	static const struct timeval pause = {1, 0};
+
+	(void)arg;
+	log_warn("http: accept");
+	evconnlistener_disable(listener);
+	evtimer_add(the_gate->resume, &pause);
+}
+
+struct gate *gate_new(struct event_base *base, struct evhttp *http, int listen_fd)
+{
+	struct gate *gate = calloc(1, sizeof *gate);
+
+	if (gate == NULL)
+		return NULL;
+	gate->base = base;
+	gate->resume = evtimer_new(base, on_resume, gate);
+	gate->sweep = evtimer_new(base, on_sweep, gate);
+	gate->listener = evconnlistener_new(base, NULL, NULL,
+		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd);
+	if (gate->resume == NULL || gate->sweep == NULL || gate->listener == NULL ||
+		evhttp_bind_listener(http, gate->listener) == NULL)
+		return NULL;
+	the_gate = gate;
+	evhttp_set_bevcb(http, on_client, gate);
+	evconnlistener_set_error_cb(gate->listener, on_accept_error);
+	return gate;
+}
