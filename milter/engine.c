@@ -16,16 +16,22 @@
 #include "base/secret.h"
 #include "broker.h"
 #include "health/table.h"
+#include "heartbeat.h"
 #include "logs.h"
 #include "ops/changes.h"
 #include "ops/control.h"
+#include "ops/force.h"
 #include "ops/hook.h"
 #include "ops/http.h"
+#include "ops/http_gate.h"
 #include "ops/metrics.h"
 #include "ops/notify.h"
 #include "ops/pulse.h"
+#include "ops/reread.h"
+#include "ops/state.h"
 #include "probe/evidence.h"
 #include "probe/sched.h"
+#include "reload_report.h"
 #include "vault.h"
 #include "verdict/milter.h"
 #include "verdict/resolver.h"
@@ -57,6 +63,11 @@ static struct {
 	struct evidence *evidence;
 	struct control *control;
 	struct resolver *resolver;
+	struct state_store *state;
+	struct force *force;
+	struct rereads *rereads;
+	char restart_names[128]; /* of the last reload: options that only a restart changes */
+	struct event *beat_event;
 	struct conf *conf; /* the options that cannot change are those of the start */
 	struct event *channel_event;
 	struct event *drain_event;
@@ -100,7 +111,7 @@ static const char *own_name(const struct sources *sources, const struct site *si
 
 	if (*sources->conf->hostname != '\0')
 		return sources->conf->hostname;
-	site_first_origin(site, &origin);
+	site_first_origin(site, NULL, &origin);
 	if (origin.instance != NULL)
 		return instance_parameter(origin.instance, "myhostname");
 	host[HOST_NAME_MAX] = '\0';
@@ -115,6 +126,7 @@ static void apply(const struct sources *sources)
 	hook_apply(engine.hook, sources->conf->on_change, own_name(sources, site, host));
 	sched_apply(engine.sched, site);
 	evidence_apply(engine.evidence, site);
+	state_use(engine.state, sources->conf->state);
 	site_publish(site);
 }
 
@@ -128,17 +140,39 @@ static void report(void *arg, const char *message)
 static void reload(const char *block, size_t bytes)
 {
 	struct sources sources;
-	char names[128];
 
 	if (!sources_unpack(&sources, block, bytes, report, NULL)) {
 		log_errx("reload: nothing is changed");
 		return;
 	}
-	if (conf_fixed_differences(engine.conf, sources.conf, names, sizeof names) > 0)
-		log_warnx("reload: a change of %s needs a restart", names);
+	if (conf_fixed_differences(engine.conf, sources.conf, engine.restart_names,
+		    sizeof engine.restart_names) > 0)
+		log_warnx("reload: a change of %s needs a restart", engine.restart_names);
 	apply(&sources);
 	sources_free(&sources);
 	log_info("reloaded: %u hops", table_count(engine.table));
+}
+
+/* reread_done - what the keeper says of a reload that failfastctl(8) asked for */
+static void reread_done(const char *block, size_t bytes)
+{
+	static struct reload_answer answer; /* large */
+
+	if (!reload_report_unpack(block, bytes, &answer)) {
+		log_errx("reload: the keeper's report is damaged");
+		return;
+	}
+	const struct reread_outcome outcome = {answer.is_good, answer.line, answer.count,
+		answer.is_good ? engine.restart_names : "", table_count(engine.table)};
+
+	rereads_answered(engine.rereads, answer.number, &outcome);
+}
+
+/* ask_reread - a reread_ask_fn */
+static bool ask_reread(void *arg, uint32_t number)
+{
+	(void)arg;
+	return channel_send(engine.channel_fd, CHANNEL_REREAD, &number, sizeof number, -1, 0);
 }
 
 static void on_drain(evutil_socket_t fd, short what, void *arg)
@@ -152,6 +186,7 @@ static void on_drain(evutil_socket_t fd, short what, void *arg)
 	engine.quiet_polls = milter_open_messages() == 0 ? engine.quiet_polls + 1 : 0;
 	if (engine.quiet_polls > 1 || clock_now_ms() >= engine.drain_until_ms) {
 		sockets_remove(engine.conf);
+		state_end(engine.state);
 		end(EX_OK);
 	}
 	evtimer_add(engine.drain_event, &poll);
@@ -176,16 +211,23 @@ static void take_log(struct channel_message *message)
 		evidence_opened(engine.evidence, directory, &opened);
 }
 
-static void take_message(struct channel_message *message)
+/* take_block - a large message */
+static void take_block(struct channel_message *message, void (*take)(const char *block, size_t bytes))
 {
 	size_t bytes;
-	char *block;
+	char *block = channel_block(message, &bytes);
 
+	if (block != NULL)
+		take(block, bytes);
+	free(block);
+}
+
+static void take_message(struct channel_message *message)
+{
 	if (message->type == CHANNEL_RELOAD) {
-		block = channel_block(message, &bytes);
-		if (block != NULL)
-			reload(block, bytes);
-		free(block);
+		take_block(message, reload);
+	} else if (message->type == CHANNEL_REREAD_DONE) {
+		take_block(message, reread_done);
 	} else if (message->type == CHANNEL_OPENED) {
 		requests_answered(engine.opener, message);
 	} else if (message->type == CHANNEL_TOLD) {
@@ -217,6 +259,61 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* on_beat - tell the keeper that the event thread runs; one that is too busy to hear it will hear the next */
+static void on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	(void)channel_send(engine.channel_fd, CHANNEL_ALIVE, NULL, 0, -1, 0);
+}
+
+/* on_change - a notify_fn */
+static void on_change(void *arg, const struct hop_view *view, const struct hop_change *change)
+{
+	(void)view;
+	(void)change;
+	state_changed(arg);
+}
+
+/* on_forced - a force_changed_fn */
+static void on_forced(void *arg)
+{
+	state_save(arg);
+}
+
+/* build_memory - what outlives this engine, and what the operator says */
+static void build_memory(void)
+{
+	engine.state = state_new(engine.base, engine.table, engine.sched);
+	if (engine.state == NULL)
+		give_up(EX_OSERR, "cannot start to keep the state");
+	notify_add(engine.notify, on_change, engine.state);
+	engine.force = force_new(engine.base, engine.table, engine.sched, on_forced, engine.state);
+	if (engine.force == NULL)
+		give_up(EX_OSERR, "out of memory");
+	engine.rereads = rereads_new(ask_reread, NULL);
+}
+
+/* new_base - what is asked by HTTP comes last: after each such answer it is looked whether mail wants something */
+static struct event_base *new_base(void)
+{
+	static const struct timeval at_most = {0, 1000};
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config != NULL &&
+		event_config_set_max_dispatch_interval(config, &at_most, -1, HTTP_PRIORITY) == 0)
+		base = event_base_new_with_config(config);
+	if (base != NULL && event_base_priority_init(base, HTTP_PRIORITIES) < 0) {
+		event_base_free(base);
+		base = NULL;
+	}
+	if (config != NULL)
+		event_config_free(config);
+	return base;
+}
+
 static void *event_thread(void *arg)
 {
 	(void)arg;
@@ -241,6 +338,8 @@ static void build_http(const struct sockets *sockets)
 /* build_events - the parts of the event thread, in the order in which they need each other */
 static void build_events(const struct sources *sources, const struct sockets *sockets, int hook_fd)
 {
+	static const struct timeval beat = {HEARTBEAT_BEAT_MS / 1000, HEARTBEAT_BEAT_MS % 1000 * 1000};
+
 	engine.notify = notify_new();
 	engine.hook = hook_new(engine.base, hook_fd);
 	if (engine.hook == NULL)
@@ -256,18 +355,25 @@ static void build_events(const struct sources *sources, const struct sockets *so
 	engine.evidence = evidence_new(
 		engine.base, engine.table, engine.sched, logs_opener(engine.channel_fd));
 	engine.resolver = resolver_new(engine.base, engine.opener);
-	const struct control_parts parts = {
-		engine.table, engine.opener, engine.sched, engine.notify};
+	build_memory();
+	const struct control_parts parts = {.table = engine.table, .opener = engine.opener,
+		.sched = engine.sched, .notify = engine.notify, .force = engine.force,
+		.rereads = engine.rereads};
 
 	engine.control = control_new(engine.base, sockets->control, &parts);
 	engine.channel_event =
 		event_new(engine.base, engine.channel_fd, EV_READ | EV_PERSIST, on_channel, NULL);
 	engine.drain_event = evtimer_new(engine.base, on_drain, NULL);
+	engine.beat_event = event_new(engine.base, -1, EV_PERSIST, on_beat, NULL);
 	if (engine.resolver == NULL || engine.control == NULL || engine.channel_event == NULL ||
-		engine.drain_event == NULL || event_add(engine.channel_event, NULL) < 0)
+		engine.drain_event == NULL || event_add(engine.channel_event, NULL) < 0 ||
+		engine.beat_event == NULL || event_add(engine.beat_event, &beat) < 0)
 		give_up(EX_OSERR, "out of memory");
 	milter_use_resolver(engine.resolver);
+	state_restore(engine.state, sources->conf->state);
+	force_arm(engine.force);
 	apply(sources);
+	state_restored(engine.state);
 }
 
 static void seed_random(void)
@@ -293,7 +399,7 @@ _Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int
 	engine.channel_fd = channel_fd;
 	engine.conf = conf_ref(fixed);
 	engine.table = table_new();
-	if (evthread_use_pthreads() < 0 || (engine.base = event_base_new()) == NULL)
+	if (evthread_use_pthreads() < 0 || (engine.base = new_base()) == NULL)
 		give_up(EX_OSERR, "libevent does not start");
 	build_events(sources, sockets, hook_fd);
 	if (pthread_create(&thread, NULL, event_thread, NULL) != 0)

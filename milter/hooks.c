@@ -47,15 +47,17 @@ bool hooks_check(const struct conf *conf, conf_report_fn *report, void *arg)
 	if (*program == '\0')
 		return true;
 	if (would_be_root(conf->user)) {
-		message = xasprintf("%s:%d: on_change = \"%s\": is never run as root; expected user = the name "
-				    "of another user",
+		message = xasprintf(
+			"%s:%d: on_change = \"%s\": is never run as root; expected user = the name "
+			"of another user",
 			conf->filename, conf->on_change_line, program);
 	} else {
 		wrong = what_is_wrong(program);
 		if (wrong == NULL)
 			return true;
-		message = xasprintf("%s:%d: on_change = \"%s\": %s; expected the path of a program that user "
-				    "may execute, or \"\"",
+		message = xasprintf(
+			"%s:%d: on_change = \"%s\": %s; expected the path of a program that user "
+			"may execute, or \"\"",
 			conf->filename, conf->on_change_line, program, wrong);
 	}
 	report(arg, message);
@@ -66,7 +68,8 @@ bool hooks_check(const struct conf *conf, conf_report_fn *report, void *arg)
 /* close_others - every descriptor but standard ones and these two */
 static void close_others(int one, int other)
 {
-	unsigned low = (unsigned)(one < other ? one : other), high = (unsigned)(one < other ? other : one);
+	unsigned low = (unsigned)(one < other ? one : other),
+		 high = (unsigned)(one < other ? other : one);
 
 	(void)close_range(STDERR_FILENO + 1, low - 1, 0);
 	if (low + 1 < high)
@@ -130,8 +133,8 @@ bool hooks_learn(const struct hooks *hooks, const struct conf *conf)
 
 	if (hooks->orders < 0) {
 		if (*program != '\0')
-			log_errx("%s:%d: on_change = \"%s\": nothing is run here as root", conf->filename,
-				conf->on_change_line, program);
+			log_errx("%s:%d: on_change = \"%s\": nothing is run here as root",
+				conf->filename, conf->on_change_line, program);
 		return *program == '\0';
 	}
 	/* That the process is gone is told by the engine. */

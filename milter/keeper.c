@@ -20,7 +20,11 @@
 #include "hooks.h"
 #include "logs.h"
 #include "privilege.h"
+#include "heartbeat.h"
+#include "reload_report.h"
+#include "service_manager.h"
 #include "sockets.h"
+#include "state_directory.h"
 #include "vault.h"
 #include "watch.h"
 
@@ -59,7 +63,10 @@ struct keeper {
 	int64_t reread_ms;  /* when to read Postfix's configuration again, 0: not */
 	int64_t restart_ms; /* when to start the engine again, 0: not */
 	int64_t kill_ms;    /* when to end the engine by force, 0: not */
+	int64_t manager_ms; /* when to tell the service manager that we are alive, 0: not */
+	int64_t manager_interval_ms;
 	int64_t started_ms;
+	struct heartbeat heartbeat;
 	int64_t backoff_ms;
 	bool is_stopping;
 	bool was_ready;
@@ -119,13 +126,16 @@ static bool start_engine(struct keeper *keeper)
 	}
 	keeper->channel = fds[0];
 	keeper->started_ms = clock_now_ms();
+	heartbeat_start(&keeper->heartbeat, keeper->started_ms);
 	return true;
 }
 
+/* report - what is wrong with a configuration; arg: who else wants to know, NULL: nobody */
 static void report(void *arg, const char *message)
 {
-	(void)arg;
 	log_errx("%s", message);
+	if (arg != NULL)
+		reload_report_add(arg, message);
 }
 
 static void close_channel(struct keeper *keeper)
@@ -135,26 +145,14 @@ static void close_channel(struct keeper *keeper)
 	keeper->channel = -1;
 }
 
-/* reload - read all of it again; an error anywhere changes nothing */
-static void reload(struct keeper *keeper, const char *why)
+/* take_over - what was read is in force from now on */
+static void take_over(struct keeper *keeper, struct sources *fresh)
 {
-	struct sources fresh;
 	size_t bytes;
 	char *block;
 
-	keeper->reread_ms = 0;
-	log_info("reload: %s", why);
-	if (!sources_read(&fresh, keeper->sources.filename, report, NULL)) {
-		log_errx("reload: the configuration in use stays as it is");
-		return;
-	}
-	if (!hooks_learn(&keeper->hooks, fresh.conf)) {
-		log_errx("reload: the configuration in use stays as it is");
-		sources_free(&fresh);
-		return;
-	}
 	sources_free(&keeper->sources);
-	keeper->sources = fresh;
+	keeper->sources = *fresh;
 	watch_update(keeper->watch, &keeper->sources);
 	broker_learn(keeper->broker, &keeper->sources);
 	vault_learn(keeper->vault, &keeper->sources);
@@ -168,11 +166,56 @@ static void reload(struct keeper *keeper, const char *why)
 	free(block);
 }
 
+/* reload - read all of it again; an error anywhere changes nothing, and is told in wrong, too (NULL: nobody asks) */
+static bool reload(struct keeper *keeper, const char *why, struct reload_report *wrong)
+{
+	struct sources fresh;
+	bool is_good;
+
+	keeper->reread_ms = 0;
+	log_info("reload: %s", why);
+	service_manager_reloading();
+	is_good = sources_read(&fresh, keeper->sources.filename, report, wrong);
+	if (is_good && !hooks_learn(&keeper->hooks, fresh.conf)) {
+		report(wrong, "on_change cannot be changed now");
+		sources_free(&fresh);
+		is_good = false;
+	}
+	if (is_good)
+		take_over(keeper, &fresh);
+	else
+		log_errx("reload: the configuration in use stays as it is");
+	service_manager_ready();
+	return is_good;
+}
+
+/* reload_and_tell - failfastctl(8) wants to know what comes of it */
+static void reload_and_tell(struct keeper *keeper, const struct channel_message *request)
+{
+	struct reload_report wrong = {0};
+	uint32_t number;
+	bool is_good;
+	size_t bytes;
+	char *block;
+
+	if (request->bytes != sizeof number)
+		return;
+	memcpy(&number, request->payload, sizeof number);
+	is_good = reload(keeper, "failfastctl", &wrong);
+	block = reload_report_pack(&wrong, number, is_good, &bytes);
+	if (keeper->channel >= 0 &&
+		!channel_send_block(keeper->channel, CHANNEL_REREAD_DONE, block, bytes, SEND_TIMEOUT_MS))
+		log_err("reload: the engine does not listen");
+	free(block);
+	reload_report_free(&wrong);
+}
+
 static void stop(struct keeper *keeper)
 {
 	if (keeper->is_stopping)
 		return;
 	keeper->is_stopping = true;
+	service_manager_stopping();
 	keeper->restart_ms = 0;
 	keeper->kill_ms = clock_now_ms() + STOP_MS;
 	hooks_leave(&keeper->hooks);
@@ -227,7 +270,7 @@ static void take_signals(struct keeper *keeper)
 
 	while (read(keeper->signals, &info, sizeof info) == (ssize_t)sizeof info) {
 		if (info.ssi_signo == SIGHUP)
-			reload(keeper, "SIGHUP");
+			(void)reload(keeper, "SIGHUP", NULL);
 		else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
 			stop(keeper);
 		else if (info.ssi_signo == SIGUSR1 && keeper->channel >= 0)
@@ -251,6 +294,10 @@ static void take_message(struct keeper *keeper, struct channel_message *message)
 	} else if (message->type == CHANNEL_LOG) {
 		if (!logs_answer(&keeper->sources, keeper->channel, message))
 			close_channel(keeper);
+	} else if (message->type == CHANNEL_ALIVE) {
+		heartbeat_beat(&keeper->heartbeat);
+	} else if (message->type == CHANNEL_REREAD) {
+		reload_and_tell(keeper, message);
 	} else if (message->type == CHANNEL_READY) {
 		if (!keeper->was_ready)
 			keeper->ready(keeper->arg);
@@ -275,7 +322,8 @@ static void take_channel(struct keeper *keeper)
 static int next_timeout(const struct keeper *keeper, int64_t now_ms)
 {
 	const int64_t times[] = {
-		keeper->poll_ms, keeper->reread_ms, keeper->restart_ms, keeper->kill_ms};
+		keeper->poll_ms, keeper->reread_ms, keeper->restart_ms, keeper->kill_ms, keeper->manager_ms,
+		keeper->engine != 0 ? keeper->heartbeat.tick_ms : 0};
 	int64_t nearest = 0;
 
 	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
@@ -291,6 +339,20 @@ static bool is_due(int64_t when_ms, int64_t now_ms)
 	return when_ms != 0 && when_ms <= now_ms;
 }
 
+/* watch_engine - one that hangs answers nobody, and keeps the sockets from another one */
+static void watch_engine(struct keeper *keeper, int64_t now_ms)
+{
+	if (keeper->engine != 0 && is_due(keeper->heartbeat.tick_ms, now_ms) && heartbeat_tick(&keeper->heartbeat, now_ms)) {
+		log_errx("the engine does not say any more that it is alive: killing it");
+		kill_engine(keeper);
+	}
+	if (!is_due(keeper->manager_ms, now_ms))
+		return;
+	keeper->manager_ms = now_ms + keeper->manager_interval_ms;
+	if (keeper->engine == 0 || !heartbeat_is_weak(&keeper->heartbeat))
+		service_manager_alive();
+}
+
 static void run_timers(struct keeper *keeper, int64_t now_ms)
 {
 	if (is_due(keeper->poll_ms, now_ms)) {
@@ -299,7 +361,7 @@ static void run_timers(struct keeper *keeper, int64_t now_ms)
 			keeper->reread_ms = now_ms + SETTLE_MS;
 	}
 	if (is_due(keeper->reread_ms, now_ms))
-		reload(keeper, "Postfix's configuration has changed");
+		(void)reload(keeper, "Postfix's configuration has changed", NULL);
 	if (is_due(keeper->restart_ms, now_ms) && !start_engine(keeper))
 		keeper->restart_ms = now_ms + BACKOFF_MAX_MS;
 	if (is_due(keeper->kill_ms, now_ms) && keeper->engine != 0) {
@@ -307,6 +369,7 @@ static void run_timers(struct keeper *keeper, int64_t now_ms)
 		kill_engine(keeper);
 		keeper->kill_ms = 0;
 	}
+	watch_engine(keeper, now_ms);
 }
 
 static void loop(struct keeper *keeper)
@@ -359,6 +422,8 @@ struct keeper *keeper_new(struct sources *sources, int *status)
 		.channel = -1,
 		.backoff_ms = BACKOFF_FIRST_MS,
 		.poll_ms = clock_now_ms() + WATCH_POLL_MS};
+	keeper->manager_interval_ms = service_manager_interval_ms();
+	keeper->manager_ms = keeper->manager_interval_ms > 0 ? clock_now_ms() : 0;
 	keeper->signals = open_signals();
 	keeper->watch = watch_new();
 	keeper->broker = broker_new();
@@ -397,6 +462,7 @@ int keeper_run(struct keeper *keeper, keeper_ready_fn *ready, void *arg)
 	keeper->ready = ready;
 	keeper->arg = arg;
 	keeper->exit_status = EX_OSERR;
+	state_directory_make(keeper->fixed, &keeper->privilege);
 	if (hooks_start(&keeper->hooks, &keeper->privilege) &&
 		privilege_become_keeper(&keeper->privilege)) {
 		(void)hooks_learn(&keeper->hooks, keeper->sources.conf);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/xmem.h"
 #include "keeper.h"
+#include "service_manager.h"
 
 #include <ares.h>
 #include <confuse.h>
@@ -21,9 +22,6 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
-#ifdef HAVE_LIBSYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
 
 struct options {
 	const char *filename;
@@ -126,9 +124,7 @@ static void on_ready(void *arg)
 	int *ready_pipe = arg;
 	const char status = EX_OK;
 
-#ifdef HAVE_LIBSYSTEMD
-	(void)sd_notify(0, "READY=1");
-#endif
+	service_manager_ready();
 	if (*ready_pipe < 0)
 		return;
 	(void)!write(*ready_pipe, &status, sizeof status);

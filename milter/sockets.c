@@ -18,7 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HTTP_BACKLOG = 128 };
+/* While all places are taken who comes waits here, and is not told to try again in a second. */
+enum { HTTP_BACKLOG = 1024 };
 
 /* open_milter - Postfix's end; only root may give it to Postfix's group */
 static bool open_milter(const struct conf *conf, const struct sockpath_access *access)

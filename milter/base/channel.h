@@ -27,6 +27,9 @@ enum channel_type {
 	CHANNEL_HOOK_PROGRAM, /* keeper, to the process that runs programs: see ops/hook_runner.h */
 	CHANNEL_HOOK_RUN,     /* engine, to the same */
 	CHANNEL_HOOK_DONE,    /* its answer */
+	CHANNEL_ALIVE,	    /* engine: its event thread runs; every HEARTBEAT_BEAT_MS */
+	CHANNEL_REREAD,	    /* engine: read both configurations again; the payload is a number, see */
+	CHANNEL_REREAD_DONE, /* keeper: what came of it, a block, see reload_report.h */
 };
 
 struct channel_message {

@@ -50,7 +50,6 @@ static const char *const all_words[] = {"false", "true", NULL};
 #define PATH_OR_NOTHING "an absolute path, or \"\""
 #define PATTERNS "a pattern without spaces, like \"*@example.com\""
 
-/* state is "" where it would not be in a version that has it. */
 #define OBJECT conf
 static const struct conf_option root_options[] = {
 	{"listen", AT(listen),
@@ -76,7 +75,8 @@ static const struct conf_option root_options[] = {
 	{"max_failures", AT(max_failures), NUMBER("8", 0, 1000)},
 	{"on_change", AT(on_change), TEXT("", conf_check_optional_path),
 		.expected = PATH_OR_NOTHING},
-	{"state", AT(state), TEXT("", conf_check_optional_path), .expected = PATH_OR_NOTHING},
+	{"state", AT(state), TEXT("/var/lib/failfast-milter/state.json", conf_check_optional_path),
+		.expected = PATH_OR_NOTHING},
 	{"slow", AT(slow_ms), DURATION("5s", 1 * MS, 1 * HOUR)},
 	{"tls_expiry_warning", AT(tls_expiry_warning_ms), DURATION("14d", 0, 3650 * DAY)},
 	{"content_filter", AT(content_filter), TEXT("", conf_check_optional_hop),
@@ -210,45 +210,6 @@ const struct conf_section conf_sections[CONF_SECTION_COUNT] = {
 		.is_unique = true, .line_offset = SIZE_MAX, .check_title = conf_check_transport,
 		.expected_title = "the name of a transport, like \"smtp\""},
 };
-
-/*
- * What this version can parse but not do.  Asking for it is an error, since an option that is
- * silently ignored looks like one that works.  A release that does it deletes the line.
- */
-static const struct {
-	const char *section, *option; /* option NULL: the whole section */
-	const char *available[4];     /* values that ask for nothing that is missing */
-	const char *advice;
-} unavailable[] = {
-	{"", "state", {""}, "leave it out or set it to \"\""},
-};
-
-static bool is_one_of(const char *value, const char *const words[], size_t count)
-{
-	for (size_t i = 0; i < count && words[i] != NULL; i++)
-		if (strcasecmp(words[i], value) == 0)
-			return true;
-	return false;
-}
-
-const char *conf_unavailable(const char *section, const char *option, const char *value)
-{
-	for (size_t i = 0; i < COUNT(unavailable); i++) {
-		const char *its_option = unavailable[i].option;
-
-		if (strcmp(unavailable[i].section, section) != 0)
-			continue;
-		if ((its_option == NULL) != (option == NULL))
-			continue;
-		if (option != NULL && strcmp(its_option, option) != 0)
-			continue;
-		if (value != NULL &&
-			is_one_of(value, unavailable[i].available, COUNT(unavailable[i].available)))
-			return NULL;
-		return unavailable[i].advice;
-	}
-	return NULL;
-}
 
 const struct conf_section *conf_section_find(const char *name)
 {

@@ -78,7 +78,7 @@ static void report_value(int line, const char *label, const char *text, const ch
 }
 
 /* take_value - check it and store it; label is the option's name for messages */
-static void take_value(const struct conf_section *section, const struct conf_option *option,
+static void take_value(const struct conf_option *option,
 	const char *label, const struct value *value, void *object)
 {
 	char *field = (char *)object + option->offset;
@@ -100,12 +100,6 @@ static void take_value(const struct conf_section *section, const struct conf_opt
 	}
 	if (option->is_list)
 		conf_strings_add((struct conf_strings *)(void *)field, value->text);
-
-	const char *advice = conf_unavailable(section->name, option->name, value->text);
-
-	if (advice != NULL)
-		report_value(value->line, label, value->text, "not available in this version",
-			advice, "");
 }
 
 /* take_options - line: of the section, for what is missing in it */
@@ -120,7 +114,7 @@ static void take_options(
 		char *label = option_label(section, title, option->name);
 
 		for (unsigned value = 0; value < cfg_opt_size(opt); value++)
-			take_value(section, option, label, cfg_opt_getnptr(opt, value), object);
+			take_value(option, label, cfg_opt_getnptr(opt, value), object);
 		if (option->is_required && cfg_opt_size(opt) == 0)
 			conf_report_add(&reader->report, line, "%s: is missing; expected %s", label,
 				conf_expected(option, buf));
@@ -187,7 +181,6 @@ static void take_section(const struct conf_section *section, cfg_t *cfg, int lin
 	char *object = new_element(section);
 	char *title = own_title(cfg_title(cfg));
 	size_t errors = reader->report.count;
-	const char *advice = conf_unavailable(section->name, NULL, NULL);
 
 	conf_object_prepare(section, object);
 	*(char **)(void *)(object + section->title_offset) = title;
@@ -202,12 +195,6 @@ static void take_section(const struct conf_section *section, cfg_t *cfg, int lin
 
 		conf_report_add(&reader->report, line, "%s %s: %s", section->name,
 			conf_quoted(quoted, title), section->error(object));
-	}
-	if (advice != NULL && reader->report.count == errors) {
-		char quoted[CONF_QUOTED_BYTES];
-
-		conf_report_add(&reader->report, line, "%s %s: not available in this version; %s",
-			section->name, conf_quoted(quoted, title), advice);
 	}
 }
 

@@ -64,10 +64,6 @@ extern const struct conf_section conf_sections[CONF_SECTION_COUNT];
 const struct conf_section *conf_section_find(const char *name);
 const struct conf_option *conf_option_find(const struct conf_section *section, const char *name);
 
-/* conf_unavailable - NULL when this version does what the value asks for, else what can be done
- * about it ("leave it out or ..."); option and value are NULL for a section as such */
-const char *conf_unavailable(const char *section, const char *option, const char *value);
-
 /* conf_object_prepare - an object of zeros gets the section's initial values */
 void conf_object_prepare(const struct conf_section *section, void *object);
 

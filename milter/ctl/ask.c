@@ -23,6 +23,7 @@ enum { ANSWER_TIMEOUT_S = 10 };
 /* is_given - is the user a member of the group, whatever this session may know of it? */
 static bool is_given(const struct group *group)
 {
+	/* cppcheck-suppress getpwuidCalled ; there is one thread */
 	const struct passwd *user = getpwuid(geteuid());
 
 	for (char **member = group->gr_mem; user != NULL && *member != NULL; member++)
@@ -41,6 +42,7 @@ static void explain_denial(const char *path, char words[CTL_WHY_BYTES])
 
 	if (access(owned, X_OK) == 0)
 		owned = path;
+	/* cppcheck-suppress getgrgidCalled ; there is one thread */
 	group = stat(owned, &status) == 0 ? getgrgid(status.st_gid) : NULL;
 	if (group == NULL)
 		(void)snprintf(words, CTL_WHY_BYTES, "run this as root, or as a member of the group that owns it");

@@ -23,6 +23,8 @@ struct ctl {
 	bool has_reported; /* an error of the configuration */
 	bool is_names;	/* --names */
 	char *listener; /* --listener ADDR:PORT, NULL: not given */
+	const char *duration; /* --for, NULL: not given */
+	const char *comment;  /* --comment, NULL: not given */
 	bool has_colour;
 	unsigned columns; /* of the terminal; what is printed fits, 0: do not cut */
 };
@@ -31,7 +33,10 @@ struct ctl {
 int ctl_status(const struct ctl *ctl, int argc, char **argv);
 int ctl_check(const struct ctl *ctl, int argc, char **argv);
 int ctl_explain(const struct ctl *ctl, int argc, char **argv);
+int ctl_force(const struct ctl *ctl, int argc, char **argv);
+int ctl_reload(const struct ctl *ctl, int argc, char **argv);
 int ctl_probe(const struct ctl *ctl, int argc, char **argv);
+int ctl_queue(const struct ctl *ctl, int argc, char **argv);
 int ctl_watch(const struct ctl *ctl, int argc, char **argv);
 int ctl_help(const struct ctl *ctl, int argc, char **argv);
 

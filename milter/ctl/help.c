@@ -23,16 +23,17 @@ static const struct help {
 		"ADDR:PORT is where the message would come in, as in master.cf.\n"},
 	{"probe", "[--json] HOP", "probe a hop now, and show the dialogue",
 		"HOP is a name as \"failfastctl status\" prints it.\n"},
-	{"force", "HOP up|down|auto [--for DURATION] [--comment TEXT]",
+	{"force", "[--json] HOP up|down|auto [--for DURATION] [--comment TEXT]",
 		"override the state of a hop, for maintenance",
 		"A DURATION is written 90s, 10m, 4h or 2d; \"auto\" ends the override.\n"},
 	{"check", "[--json]", "what Postfix's configuration refers to and cannot work",
 		"Needs no daemon; to be run as root, who can look at everything.\n"},
-	{"queue", "[--json]", "the deferred queue by hop and reason",
+	{"queue", "[--json] [FILE]", "what waits in the queue, by hop and reason",
+		"A FILE holds what \"postqueue -j\" has printed; - is standard input.\n"
 		"To be run as root or as a user whom Postfix shows its queue.\n"},
 	{"watch", "[--json] [PATTERN]", "a line for each change of state, until interrupted",
 		"First come the hops that are not up now.  It outlives a restart of the daemon.\n"},
-	{"reload", "", "read both configurations again",
+	{"reload", "[--json]", "read both configurations again",
 		"Hops that stay the same keep their state.\n"},
 	{"help", "[COMMAND]", "this text, or that of a command", ""},
 };
@@ -59,9 +60,10 @@ static void print_all(void)
 	for (size_t i = 0; i < sizeof helps / sizeof *helps; i++)
 		if (ctl_has_command(helps[i].name))
 			(void)printf("    %-8s %s\n", helps[i].name, helps[i].purpose);
-	(void)printf("\n-c FILE            the configuration, which names the socket of the daemon\n"
-		     "-s CONTROL_SOCKET  that socket\n"
-		     "-V                 the version\n\nSee failfastctl(8).\n");
+	(void)printf(
+		"\n-c FILE            the configuration, which names the socket of the daemon\n"
+		"-s CONTROL_SOCKET  that socket\n"
+		"-V                 the version\n\nSee failfastctl(8).\n");
 }
 
 int ctl_help(const struct ctl *ctl, int argc, char **argv)
@@ -78,9 +80,10 @@ int ctl_help(const struct ctl *ctl, int argc, char **argv)
 
 		if (strcmp(help->name, argv[1]) != 0 || !ctl_has_command(help->name))
 			continue;
-		(void)printf("usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] %s%s%s\n\n%s: %s.\n%s", help->name,
-			*help->arguments != '\0' ? " " : "", help->arguments, help->name, help->purpose,
-			help->text);
+		(void)printf(
+			"usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] %s%s%s\n\n%s: %s.\n%s",
+			help->name, *help->arguments != '\0' ? " " : "", help->arguments,
+			help->name, help->purpose, help->text);
 		return CTL_UP;
 	}
 	return ctl_no_such_command(argv[1]);

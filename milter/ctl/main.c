@@ -24,8 +24,11 @@ static const struct command {
 } commands[] = {
 	{"check", ctl_check, true},
 	{"explain", ctl_explain, false},
+	{"force", ctl_force, false},
 	{"help", ctl_help, false},
 	{"probe", ctl_probe, false},
+	{"queue", ctl_queue, true},
+	{"reload", ctl_reload, false},
 	{"status", ctl_status, false},
 	{"watch", ctl_watch, false},
 };
@@ -126,18 +129,35 @@ static int run_command(
 	return status;
 }
 
+/* run_words - a command and its arguments */
+static int run_words(struct ctl *ctl, const char *filename, int argc, char **argv)
+{
+	const struct command *command = argc > 0 ? find_command(argv[0]) : NULL;
+
+	if (argc == 0)
+		return ctl_usage();
+	if (command == NULL)
+		return ctl_no_such_command(argv[0]);
+	if (command->run == ctl_help)
+		return ctl_help(ctl, argc, argv);
+	if ((ctl->is_plugin || ctl->is_names) && command->run != ctl_status)
+		return ctl_usage();
+	return run_command(ctl, command, filename, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{"help", no_argument, NULL, 'h'},
 		{"json", no_argument, NULL, 'j'},
+		{"comment", required_argument, NULL, 'm'},
+		{"for", required_argument, NULL, 'f'},
 		{"listener", required_argument, NULL, 'l'},
 		{"names", no_argument, NULL, 'n'},
 		{"plugin", no_argument, NULL, 'p'},
 		{0},
 	};
-	const char *filename = SYSCONFDIR "/failfast-milter.conf";
-	const struct command *command;
+	const char *filename = NULL;
 	struct ctl ctl = {0};
 	bool wants_help = false;
 	int option;
@@ -154,8 +174,14 @@ int main(int argc, char **argv)
 		case 'l':
 			ctl.listener = optarg;
 			break;
+		case 'f':
+			ctl.duration = optarg;
+			break;
 		case 'h':
 			wants_help = true;
+			break;
+		case 'm':
+			ctl.comment = optarg;
 			break;
 		case 'j':
 			ctl.is_json = true;
@@ -176,14 +202,6 @@ int main(int argc, char **argv)
 	/* "help" and what it is about, or "COMMAND --help" */
 	if (wants_help)
 		return ctl_help(&ctl, optind < argc ? 2 : 1, argv + optind - 1);
-	if (optind >= argc)
-		return ctl_usage();
-	command = find_command(argv[optind]);
-	if (command == NULL)
-		return ctl_no_such_command(argv[optind]);
-	if (command->run == ctl_help)
-		return ctl_help(&ctl, argc - optind, argv + optind);
-	if ((ctl.is_plugin || ctl.is_names) && command->run != ctl_status)
-		return ctl_usage();
-	return run_command(&ctl, command, filename, argc - optind, argv + optind);
+	return run_words(&ctl, filename != NULL ? filename : SYSCONFDIR "/failfast-milter.conf", argc - optind,
+		argv + optind);
 }

@@ -1,8 +1,9 @@
 /*
  * plugin - failfastctl status --plugin: one line for a monitoring system
  *
- * As the Monitoring Plugins Development Guidelines want it: words, "|", performance data; all of it on standard output,
- * when something goes wrong, too.  Names and details come from outside: nothing in them may end the words early.
+ * As the Monitoring Plugins Development Guidelines want it: words, "|", performance data; all of it
+ * on standard output, when something goes wrong, too.  Names and details come from outside: nothing
+ * in them may end the words early.
  */
 #include "ctl/ctl.h"
 
@@ -13,8 +14,10 @@
 enum { TOLD_HOPS = 3, TOLD_BYTES = 100 };
 
 /* Indexed by the exit status. */
-static const char *const results[] = {
-	[CTL_UP] = "OK", [CTL_DEGRADED] = "WARNING", [CTL_DOWN] = "CRITICAL", [CTL_UNKNOWN] = "UNKNOWN"};
+static const char *const results[] = {[CTL_UP] = "OK",
+	[CTL_DEGRADED] = "WARNING",
+	[CTL_DOWN] = "CRITICAL",
+	[CTL_UNKNOWN] = "UNKNOWN"};
 
 /* The worst first; what is not told of when it is all that there is comes last. */
 static const char *const states[] = {
@@ -116,7 +119,8 @@ int ctl_print_plugin(const json_t *hops)
 	(void)printf("FAILFAST %s - ", results[status]);
 	print_counts(hops);
 	print_hops(hops);
-	(void)printf(" | hops=%zu up=%u degraded=%u down=%u unknown=%u forced_up=%u forced_down=%u\n",
+	(void)printf(
+		" | hops=%zu up=%u degraded=%u down=%u unknown=%u forced_up=%u forced_down=%u\n",
 		json_array_size(hops), count_of(hops, "up"), count_of(hops, "degraded"),
 		count_of(hops, "down"), count_of(hops, "unknown"), count_of(hops, "forced-up"),
 		count_of(hops, "forced-down"));

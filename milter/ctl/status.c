@@ -72,13 +72,43 @@ void ctl_print_clean(const char *text, unsigned width)
 	(void)putchar('\n');
 }
 
+/* print_forced - how long an override is for, and what it hides */
+static void print_forced(const json_t *forced, unsigned indent, unsigned width)
+{
+	const char *until = ctl_text(forced, "until"), *reason = ctl_text(forced, "probed_reason");
+	const char *probed = ctl_text(forced, "probed_state");
+	char line[1024];
+
+	(void)snprintf(line, sizeof line, "forced %s%s%s%s%s%s%s", *until != '\0' ? "until " : "until it is taken back",
+		until, *probed != '\0' ? ", probes say " : "", probed, *reason != '\0' ? " (" : "", reason,
+		*reason != '\0' ? ")" : "");
+	(void)printf("%*s", (int)indent, "");
+	ctl_print_clean(line, width);
+}
+
+/* print_absent - an override of a hop that is not known now */
+static void print_absent(const struct ctl *ctl, const json_t *forced)
+{
+	enum { INDENT = 13, STATE_WIDTH = 12 };
+	unsigned width = ctl->columns > INDENT ? ctl->columns - INDENT : 0;
+	char line[1024];
+
+	(void)printf("%-*s ", STATE_WIDTH, ctl_text(forced, "state"));
+	ctl_print_clean(ctl_text(forced, "hop"), width);
+	(void)snprintf(line, sizeof line, "not known now, since %s%s%s", ctl_text(forced, "since"),
+		*ctl_text(forced, "comment") != '\0' ? ": " : "", ctl_text(forced, "comment"));
+	(void)printf("%*s", INDENT, "");
+	ctl_print_clean(line, width);
+	print_forced(forced, INDENT, width);
+}
+
 void ctl_print_hop(const struct ctl *ctl, const json_t *hop)
 {
 	enum { INDENT = 13, STATE_WIDTH = 12 };
 	const struct look *look = look_of(hop);
 	unsigned width = ctl->columns > INDENT ? ctl->columns - INDENT : 0;
 	json_t *latency = json_object_get(hop, "latency_ms");
-	const json_t *roles = json_object_get(hop, "roles");
+	const json_t *roles = json_object_get(hop, "roles"), *forced = json_object_get(hop, "forced");
 	char line[1024], answer[32] = "";
 
 	(void)printf("%s%-*s%s ", ctl->has_colour ? look->colour : "", STATE_WIDTH, look->state,
@@ -94,15 +124,19 @@ void ctl_print_hop(const struct ctl *ctl, const json_t *hop)
 		ctl_text(hop, "since"), answer);
 	(void)printf("%*s", INDENT, "");
 	ctl_print_clean(line, width);
-	if (*ctl_text(hop, "reason") == '\0')
-		return;
+	/* An override that says "up" has no reason, and may have words. */
 	(void)snprintf(line, sizeof line, "%s%s%s", ctl_text(hop, "reason"),
-		*ctl_text(hop, "detail") != '\0' ? ": " : "", ctl_text(hop, "detail"));
-	(void)printf("%*s", INDENT, "");
-	ctl_print_clean(line, width);
+		*ctl_text(hop, "reason") != '\0' && *ctl_text(hop, "detail") != '\0' ? ": " : "",
+		*ctl_text(hop, "reason") != '\0' || json_is_object(forced) ? ctl_text(hop, "detail") : "");
+	if (*line != '\0') {
+		(void)printf("%*s", INDENT, "");
+		ctl_print_clean(line, width);
+	}
+	if (json_is_object(forced))
+		print_forced(forced, INDENT, width);
 }
 
-static void print_table(const struct ctl *ctl, json_t *hops)
+static void print_table(const struct ctl *ctl, json_t *hops, const json_t *absent)
 {
 	size_t count = json_array_size(hops);
 	struct row *rows = xcalloc(count + 1, sizeof *rows);
@@ -114,6 +148,8 @@ static void print_table(const struct ctl *ctl, json_t *hops)
 		ctl_print_hop(ctl, rows[i].hop);
 	if (count == 0)
 		(void)printf("no hops\n");
+	for (size_t i = 0; i < json_array_size(absent); i++)
+		print_absent(ctl, json_array_get(absent, i));
 	free(rows);
 }
 
@@ -170,7 +206,7 @@ int ctl_status(const struct ctl *ctl, int argc, char **argv)
 	else if (ctl->is_json)
 		ctl_print_json(answer);
 	else
-		print_table(ctl, hops);
+		print_table(ctl, hops, json_object_get(answer, "forced_absent"));
 	status = ctl_worst_status(hops);
 	if ((pattern != NULL || ctl->is_plugin) && json_array_size(hops) == 0)
 		status = CTL_UNKNOWN;

@@ -1,11 +1,13 @@
 /*
  * watch - failfastctl watch: a line for each change of state, until interrupted
  *
- * The daemon sends its table, then changes.  What was printed last of each hop is remembered here, so that after a
- * restart of the daemon nothing is told twice and nothing is missed: a hop of the new one that was not looked at yet
- * says nothing, and one whose state is what was printed last is no change.
+ * The daemon sends its table, then changes.  What was printed last of each hop is remembered here,
+ * so that after a restart of the daemon nothing is told twice and nothing is missed: a hop of the
+ * new one that was not looked at yet says nothing, and one whose state is what was printed last is
+ * no change.
  *
- * It ends as tail -f does: by SIGINT, or by SIGPIPE as soon as nobody reads what it prints, even while nothing happens.
+ * It ends as tail -f does: by SIGINT, or by SIGPIPE as soon as nobody reads what it prints, even
+ * while nothing happens.
  */
 #include "ctl/ctl.h"
 
@@ -20,7 +22,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 65536, BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 2000, ANSWER_TIMEOUT_MS = 10000 };
+enum {
+	READ_BYTES = 65536,
+	BACKOFF_FIRST_MS = 100,
+	BACKOFF_MAX_MS = 2000,
+	ANSWER_TIMEOUT_MS = 10000
+};
 
 struct watch {
 	const struct ctl *ctl;
@@ -29,7 +36,7 @@ struct watch {
 	char *text;   /* read and not used yet */
 	size_t used, size;
 	bool has_table; /* of this connection */
-	json_t *shown; /* {hop: the state printed last} */
+	json_t *shown;  /* {hop: the state printed last} */
 };
 
 /* end_of_output - nobody reads what we print */
@@ -78,8 +85,8 @@ static json_t *string_or_null(const char *text)
 static void print_json(const struct event *event)
 {
 	json_t *roles = json_object_get(event->hop, "roles");
-	json_t *line = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "event", event->event, "time",
-		event->time, "hop", string_or_null(ctl_text(event->hop, "hop")), "from",
+	json_t *line = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "event", event->event,
+		"time", event->time, "hop", string_or_null(ctl_text(event->hop, "hop")), "from",
 		string_or_null(event->from), "to", string_or_null(event->to), "reason",
 		string_or_null(ctl_text(event->hop, "reason")), "detail",
 		string_or_null(ctl_text(event->hop, "detail")), "roles",
@@ -101,15 +108,16 @@ static unsigned room(const struct ctl *ctl, size_t used)
 /* print_text - "TIME from -> to HOP reason: detail" */
 static void print_text(const struct ctl *ctl, const struct event *event)
 {
-	const char *reason = ctl_text(event->hop, "reason"), *detail = ctl_text(event->hop, "detail");
+	const char *reason = ctl_text(event->hop, "reason"),
+		   *detail = ctl_text(event->hop, "detail");
 	char states[64], line[1024];
 
-	(void)snprintf(states, sizeof states, "%s%s%s", event->from, *event->from != '\0' ? " -> " : "",
-		event->to);
+	(void)snprintf(states, sizeof states, "%s%s%s", event->from,
+		*event->from != '\0' ? " -> " : "", event->to);
 	(void)snprintf(line, sizeof line, "%s%s%s%s%s", ctl_text(event->hop, "hop"),
 		*reason != '\0' ? " " : "", reason, *detail != '\0' ? ": " : "", detail);
-	(void)printf("%s %s%s%s ", event->time, ctl->has_colour ? ctl_state_colour(event->to) : "", states,
-		ctl->has_colour ? "\033[0m" : "");
+	(void)printf("%s %s%s%s ", event->time, ctl->has_colour ? ctl_state_colour(event->to) : "",
+		states, ctl->has_colour ? "\033[0m" : "");
 	ctl_print_clean(line, room(ctl, strlen(event->time) + strlen(states) + 2));
 }
 
@@ -136,16 +144,16 @@ static void print(const struct ctl *ctl, const struct event *event)
 static void print_about_daemon(const struct ctl *ctl, const char *what)
 {
 	char utc[CLOCK_UTC_BYTES];
-	const struct event event = {.event = what,
-		.time = clock_format_utc(utc, clock_wall()),
-		.from = "",
-		.to = ""};
+	const struct event event = {
+		.event = what, .time = clock_format_utc(utc, clock_wall()), .from = "", .to = ""};
 
 	print(ctl, &event);
 }
 
-/* take_hop - a hop is in this state now; a change is printed, and at the first time what is not up */
-static void take_hop(struct watch *watch, const json_t *hop, const char *state, const char *time, bool is_first)
+/* take_hop - a hop is in this state now; a change is printed, and at the first time what is not up
+ */
+static void take_hop(
+	struct watch *watch, const json_t *hop, const char *state, const char *time, bool is_first)
 {
 	const char *name = ctl_text(hop, "hop"), *before = ctl_text(watch->shown, name);
 	struct event event = {"change", time, hop, before, state};
@@ -176,13 +184,15 @@ static void take_table(struct watch *watch, const json_t *table, bool is_first)
 		const json_t *hop = json_array_get(hops, i);
 
 		if (is_first || was_looked_at(hop))
-			take_hop(watch, hop, ctl_text(hop, "state"), ctl_text(hop, "since"), is_first);
+			take_hop(watch, hop, ctl_text(hop, "state"), ctl_text(hop, "since"),
+				is_first);
 	}
 }
 
 static void take_change(struct watch *watch, const json_t *change)
 {
-	take_hop(watch, json_object_get(change, "hop"), ctl_text(change, "to"), ctl_text(change, "time"), false);
+	take_hop(watch, json_object_get(change, "hop"), ctl_text(change, "to"),
+		ctl_text(change, "time"), false);
 }
 
 /* read_more - false: the daemon is gone */
@@ -226,7 +236,8 @@ static json_t *next(struct watch *watch)
 /* begin - connect and ask; the first document, NULL: see why */
 static json_t *begin(struct watch *watch, char why[CTL_WHY_BYTES])
 {
-	json_t *request = json_pack("{s:s, s:s*}", "command", "watch", "pattern", watch->pattern), *table;
+	json_t *request = json_pack("{s:s, s:s*}", "command", "watch", "pattern", watch->pattern),
+	       *table;
 	const char *complaint;
 
 	watch->used = 0;
@@ -263,7 +274,8 @@ static json_t *begin_again(struct watch *watch)
 
 int ctl_watch(const struct ctl *ctl, int argc, char **argv)
 {
-	struct watch watch = {.ctl = ctl, .pattern = argc > 1 ? argv[1] : NULL, .shown = json_object()};
+	struct watch watch = {
+		.ctl = ctl, .pattern = argc > 1 ? argv[1] : NULL, .shown = json_object()};
 	char why[CTL_WHY_BYTES];
 	json_t *table, *change;
 	bool is_first = true;

@@ -43,6 +43,8 @@ void table_free(struct table *table)
 		HASH_DEL(table->hops, hop); /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
 		hop_free(hop);
 	}
+	table_overrides_free(table);
+	table_forget_memories(table);
 	pthread_cond_destroy(&table->news);
 	pthread_mutex_destroy(&table->lock);
 	free(table->queue);
@@ -120,10 +122,12 @@ static struct hop *put(struct table *table, const struct hop_settings *settings,
 	int64_t now_ms)
 {
 	struct hop *hop;
+	bool is_new;
 
 	pthread_mutex_lock(&table->lock);
 	hop = table_lookup(table, settings->name);
-	if (hop == NULL) {
+	is_new = hop == NULL;
+	if (is_new) {
 		hop = hop_new(settings->name);
 		hop->is_learned = is_learned;
 		hop->used_ms = now_ms;
@@ -144,6 +148,8 @@ static struct hop *put(struct table *table, const struct hop_settings *settings,
 	if (!hop->is_probed)
 		memset(hop->has_check, 0, sizeof hop->has_check);
 	set_base(hop, settings->base);
+	if (is_new)
+		table_recall(table, hop);
 	news(table);
 	pthread_mutex_unlock(&table->lock);
 	return hop;
@@ -232,7 +238,8 @@ struct hop *table_oldest_learned(struct table *table)
 	HASH_ITER(hh, table->hops, hop, next)
 	{
 		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
-		if (hop->is_learned && hop->dependents == 0 && (oldest == NULL || hop->used_ms < oldest->used_ms))
+		if (hop->is_learned && hop->dependents == 0 && hop->override == NULL &&
+			(oldest == NULL || hop->used_ms < oldest->used_ms))
 			oldest = hop;
 	}
 	pthread_mutex_unlock(&table->lock);
@@ -244,7 +251,8 @@ bool table_is_forgotten(struct table *table, const struct hop *hop, int64_t ttl_
 	bool is_forgotten;
 
 	pthread_mutex_lock(&table->lock);
-	is_forgotten = hop->is_learned && hop->dependents == 0 && now_ms - hop->used_ms > ttl_ms;
+	is_forgotten = hop->is_learned && hop->dependents == 0 && hop->override == NULL &&
+		       now_ms - hop->used_ms > ttl_ms;
 	pthread_mutex_unlock(&table->lock);
 	return is_forgotten;
 }
@@ -295,11 +303,9 @@ static void replace_detail(struct hop *hop, const struct findings *findings)
 	hop->detail = *detail != '\0' ? strdup(detail) : NULL;
 }
 
-/* settle - see whether the hop is in another state now; the caller holds the lock */
-static void settle(struct hop *hop)
+void hop_settle(struct hop *hop)
 {
-	const struct check *check = hop_worst(hop, NULL);
-	enum state state = check != NULL ? check->state : STATE_UNKNOWN;
+	enum state state = hop_standing(hop).state;
 
 	if (state != hop->state)
 		hop->since = clock_wall();
@@ -311,14 +317,14 @@ static void settle_all(struct table *table, struct hop *changed)
 {
 	struct hop *hop, *next;
 
-	settle(changed);
+	hop_settle(changed);
 	if (changed->dependents == 0)
 		return;
 	HASH_ITER(hh, table->hops, hop, next)
 	{
 		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
 		if (hop->base == changed)
-			settle(hop);
+			hop_settle(hop);
 	}
 }
 
@@ -350,6 +356,7 @@ void table_record(struct table *table, struct hop *hop, const struct machine_pol
 		hop->has_check[i] = true;
 		(void)machine_apply(&hop->check[i], policy, &findings->outcome[i], findings->evidence_ms);
 	}
+	hop_confirm(hop, findings);
 	if (hop_own_worst(hop) == NULL || hop_own_worst(hop)->state != before)
 		settle_all(table, hop);
 	replace_detail(hop, findings);
@@ -370,21 +377,19 @@ void table_forget_check(struct table *table, struct hop *hop, enum hop_check che
 
 bool table_take_change(struct table *table, struct hop *hop, struct hop_change *change)
 {
-	const struct check *check;
-	enum reason reason;
+	struct standing standing;
 	bool is_changed;
 
 	pthread_mutex_lock(&table->lock);
-	check = hop_worst(hop, NULL);
-	reason = check != NULL ? check->reason : REASON_NONE;
+	standing = hop_standing(hop);
 	change->from = hop->reported;
-	change->to = check != NULL ? check->state : STATE_UNKNOWN;
+	change->to = standing.state;
 	change->is_new_state = change->from != change->to;
-	is_changed = change->is_new_state || reason != hop->reported_reason;
+	is_changed = change->is_new_state || standing.reason != hop->reported_reason;
 	change->is_first = !hop->was_reported;
 	hop->was_reported = hop->was_reported || change->is_new_state;
-	hop->reported = change->to;
-	hop->reported_reason = reason;
+	hop->reported = standing.state;
+	hop->reported_reason = standing.reason;
 	pthread_mutex_unlock(&table->lock);
 	return is_changed;
 }
@@ -419,9 +424,13 @@ void table_each(struct table *table, void (*fn)(void *arg, struct hop *hop), voi
 {
 	struct hop *hop, *next;
 
-	pthread_mutex_lock(&table->lock);
-	HASH_SORT(table->hops, by_name);
-	pthread_mutex_unlock(&table->lock);
+	/* Removing one keeps the order. */
+	if (table->sorted != table->generation) {
+		pthread_mutex_lock(&table->lock);
+		HASH_SORT(table->hops, by_name);
+		pthread_mutex_unlock(&table->lock);
+		table->sorted = table->generation;
+	}
 	HASH_ITER(hh, table->hops, hop, next)
 	{
 		fn(arg, hop);
@@ -447,9 +456,10 @@ int64_t hop_failing_since_ms(const struct hop *hop)
 {
 	int64_t since_ms = 0;
 
+	/* What is remembered may be older than this host is up: less than 0. */
 	for (int i = 0; i < CHECK_COUNT; i++)
 		if (hop->has_check[i] && machine_is_failing(&hop->check[i]) &&
-			hop->check[i].turned_ms > since_ms)
+			(since_ms == 0 || hop->check[i].turned_ms > since_ms))
 			since_ms = hop->check[i].turned_ms;
 	return since_ms;
 }
@@ -492,6 +502,11 @@ const struct check *hop_own_check(const struct hop *hop, enum hop_check check)
 void *hop_job(const struct hop *hop)
 {
 	return hop->job;
+}
+
+bool hop_is_forced(const struct hop *hop)
+{
+	return hop->override != NULL;
 }
 
 void hop_set_job(struct hop *hop, void *job)

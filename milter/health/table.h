@@ -17,13 +17,21 @@
 #include <stdint.h>
 #include <time.h>
 
-enum { HOP_DETAIL_BYTES = 256 };
+enum { HOP_DETAIL_BYTES = 256, OVERRIDE_COMMENT_BYTES = 128, OVERRIDES_MAX = 1000 };
 
 struct table;
 struct hop;
 
 /* What a hop that is not up did to recipients. */
 enum mail_effect { MAIL_REFUSED, MAIL_TAGGED, MAIL_HELD, MAIL_EFFECTS };
+
+/* What the operator has said about a hop, in place of what probes find. */
+struct override {
+	bool is_up;    /* else down */
+	time_t since;  /* of this, however often it is said again */
+	time_t until;  /* 0: until it is taken back */
+	char comment[OVERRIDE_COMMENT_BYTES]; /* override_is_clean(), "": none */
+};
 
 /* A copy of what is known of a hop. */
 struct hop_view {
@@ -33,8 +41,12 @@ struct hop_view {
 	bool is_learned;
 	enum state state;	       /* the worst of its checks, "unknown" when stale */
 	enum reason reason;	       /* of that check */
-	char detail[HOP_DETAIL_BYTES]; /* of the last fault, "" when none */
+	char detail[HOP_DETAIL_BYTES]; /* of the last fault, "" when none; the comment of an override */
 	time_t since;		       /* of the state */
+	bool is_forced;		       /* by an override; what probes find goes on underneath: */
+	time_t forced_until;	       /* 0: until it is taken back */
+	enum state probed_state;       /* the state without the override */
+	enum reason probed_reason;
 	time_t last_probe;	       /* 0: never */
 	int64_t age_ms;		       /* since the last result, -1: never */
 	int64_t latency_us;	       /* of the last answer, -1: none */
@@ -201,6 +213,66 @@ void table_view(struct table *table, const struct hop *hop, int64_t now_ms, stru
 /* table_each - call fn for every hop in the order of their names; fn must not put or remove hops */
 void table_each(struct table *table, void (*fn)(void *arg, struct hop *hop), void *arg);
 
+/*
+ * Overrides (table_force.c).  They are kept by name, also of hops that are not in the table: one that comes back,
+ * after a mistake in the configuration or with mail, finds its own.  Event thread only.
+ */
+
+/* override_is_clean - one line of printable ASCII that fits: nothing in it can steer a terminal or end a header */
+bool override_is_clean(const char *comment);
+
+/* table_force - from now on the hop of this name counts as that; false: there are OVERRIDES_MAX already.  One that
+ * says the same state as before keeps its since. */
+bool table_force(struct table *table, const char *name, const struct override *override);
+
+/* table_unforce - what probes find counts again; false when there was no override */
+bool table_unforce(struct table *table, const char *name);
+
+/* table_override - NULL: none; the table's, until the next change */
+const struct override *table_override(struct table *table, const char *name);
+
+/* table_each_override - in the order of their names; fn must not change any */
+void table_each_override(struct table *table,
+	void (*fn)(void *arg, const char *name, const struct override *override), void *arg);
+
+/* table_expired_override - the name of one that ends at now or before, NULL: none; the table's */
+const char *table_expired_override(struct table *table, time_t now);
+
+/* table_next_expiry - when the next one ends, 0: none does */
+time_t table_next_expiry(struct table *table);
+
+/*
+ * Memory (table_memory.c): what an engine hands to the next one.  Event thread only.
+ */
+
+/* What is known of a hop. Strings are the struct's own. Times like those of the table; before this host was started
+ * they are negative. */
+struct hop_memory {
+	char *name;
+	char *detail; /* NULL: none */
+	unsigned roles;
+	bool is_learned;
+	bool is_local;
+	enum state state; /* since: */
+	time_t since, last_probe, tls_not_after;
+	int64_t result_ms, used_ms, latency_us;
+	bool has_check[CHECK_COUNT];
+	struct check check[CHECK_COUNT];
+};
+
+/* hop_memory_free - what the struct owns */
+void hop_memory_free(struct hop_memory *memory);
+
+/* table_memorize - copy; false when out of memory */
+bool table_memorize(struct table *table, const struct hop *hop, struct hop_memory *out);
+
+/* table_remember - a hop of this name begins with that when it is put in; takes what memory owns over.  false when one
+ * of this name is there already. */
+bool table_remember(struct table *table, struct hop_memory *memory);
+
+/* table_forget_memories - of hops that were not put in */
+void table_forget_memories(struct table *table);
+
 /* Plain accessors. */
 const char *hop_full_name(const struct hop *hop);
 bool hop_is_settled(const struct hop *hop); /* its own checks */
@@ -212,6 +284,7 @@ unsigned hop_dependents(const struct hop *hop);
 struct hop *hop_base(const struct hop *hop);
 int64_t hop_failing_since_ms(const struct hop *hop); /* one of its own checks fails, 0: none */
 const struct check *hop_own_check(const struct hop *hop, enum hop_check check); /* NULL: never looked at */
+bool hop_is_forced(const struct hop *hop);
 void *hop_job(const struct hop *hop);
 void hop_set_job(struct hop *hop, void *job);
 

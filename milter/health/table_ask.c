@@ -61,6 +61,18 @@ const struct check *hop_worst(const struct hop *hop, const struct hop **owner)
 	return own;
 }
 
+struct standing hop_standing(const struct hop *hop)
+{
+	const struct check *check;
+
+	if (hop->override != NULL)
+		return hop->override->is_up ? (struct standing){STATE_FORCED_UP, REASON_NONE}
+					    : (struct standing){STATE_FORCED_DOWN, REASON_MAINTENANCE};
+	check = hop_worst(hop, NULL);
+	return check != NULL ? (struct standing){check->state, check->reason}
+			     : (struct standing){STATE_UNKNOWN, REASON_NONE};
+}
+
 static bool is_stale(const struct hop *hop, const struct check *check, int64_t now_ms)
 {
 	return hop->is_probed && check != NULL &&
@@ -85,6 +97,23 @@ static void copy_checks(const struct hop *hop, struct hop_view *out)
 static const struct hop *source(const struct hop *hop)
 {
 	return hop->is_probed || hop->base == NULL ? hop : hop->base;
+}
+
+/* fill_override - the operator's word goes over what is found */
+static void fill_override(const struct hop *hop, struct hop_view *out)
+{
+	const struct override *override = hop->override;
+	const struct standing standing = hop_standing(hop);
+
+	out->probed_state = out->state;
+	out->probed_reason = out->reason;
+	out->is_forced = override != NULL;
+	out->forced_until = override != NULL ? override->until : 0;
+	if (override == NULL)
+		return;
+	out->state = standing.state;
+	out->reason = standing.reason;
+	copy_text(out->detail, sizeof out->detail, override->comment);
 }
 
 void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out)
@@ -113,6 +142,7 @@ void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out
 		out->reason = REASON_NONE;
 		copy_text(out->detail, sizeof out->detail, "no result for too long");
 	}
+	fill_override(hop, out);
 }
 
 bool table_look(struct table *table, const char *name, int64_t now_ms, struct hop_view *out)
@@ -216,7 +246,7 @@ static int64_t freshen(struct table *table, struct hop *hop, const struct freshn
 	int64_t usable_ms = usable_age(hop, freshness->max_age_ms);
 
 	hop->used_ms = now_ms;
-	if (hop->result_ms != 0)
+	if (hop->results > 0) /* what is remembered is not fresh */
 		age_ms = now_ms - hop->result_ms;
 	if (hop->is_local && age_ms > usable_ms * 3 / 4)
 		want(table, hop, now_ms);
@@ -252,13 +282,14 @@ bool table_ask(struct table *table, const char *name, const struct freshness *fr
 		pthread_mutex_unlock(&table->lock);
 		return false;
 	}
-	base = hop->base;
+	/* Whatever a probe finds, an override stands. */
+	base = hop->override == NULL ? hop->base : NULL;
 	hop->holds++;
 	if (base != NULL) {
 		base->holds++;
 		now_ms = freshen(table, base, freshness, now_ms);
 	}
-	if (hop->is_probed)
+	if (hop->is_probed && hop->override == NULL)
 		now_ms = freshen(table, hop, freshness, now_ms);
 	hop->used_ms = now_ms;
 	table_fill_view(hop, now_ms, out);

@@ -28,6 +28,7 @@ struct hop {
 	struct hop *base;	 /* its transport, NULL: it is one, or has none */
 	unsigned dependents;	 /* hops whose base this is */
 	char *name;
+	const struct override *override; /* the table's, NULL: none */
 	unsigned roles;
 	bool is_local;
 	bool is_learned;
@@ -57,6 +58,7 @@ struct hop {
 	char *detail;
 	struct hop_mail *mail; /* NULL: it did nothing to mail yet */
 	bool has_check[CHECK_COUNT];
+	bool is_remembered[CHECK_COUNT]; /* of an engine before this one, and no result has confirmed it yet */
 	struct check check[CHECK_COUNT];
 	void *job;
 };
@@ -70,17 +72,41 @@ struct table {
 	pthread_mutex_t lock;
 	pthread_cond_t news;
 	struct hop *hops;
+	struct kept_override *overrides; /* by name, of hops that are not there, too */
+	struct memory *memories;	 /* the same */
 	struct hop *wanted; /* hops with is_wanted, in the order of asking */
 	unsigned waited_hops;
 	unsigned waiters;
 	struct learned *queue; /* of table_learn(), TABLE_LEARN_QUEUE places */
 	unsigned queued;
 	uint64_t generation;
+	uint64_t sorted; /* the generation whose hops are in the order of their names */
 	unsigned learned; /* hops with is_learned */
 	bool is_teaching; /* the event thread works on what it took out of the queue */
 	uint64_t queue_rounds; /* counts how often the queue was found empty */
 	struct table_observer observer;
 };
+
+/* What counts of a hop: the override, or else the worst of its checks. */
+struct standing {
+	enum state state;
+	enum reason reason;
+};
+
+/* hop_standing - the caller holds the lock or is the event thread */
+struct standing hop_standing(const struct hop *hop);
+
+/* hop_settle - see whether the hop is in another state now; the caller holds the lock */
+void hop_settle(struct hop *hop);
+
+/* table_recall - what is remembered of a new hop, and what the operator said of it; the caller holds the lock */
+void table_recall(struct table *table, struct hop *hop);
+
+/* hop_confirm - a result is in: remembered checks that are not made any more go */
+void hop_confirm(struct hop *hop, const struct findings *findings);
+
+/* table_overrides_free - all of them */
+void table_overrides_free(struct table *table);
 
 /* table_lookup - the caller holds the lock; NULL when there is none */
 struct hop *table_lookup(struct table *table, const char *name);

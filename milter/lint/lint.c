@@ -39,6 +39,7 @@ static const struct {
 	[LINT_MILTER_UNREACHABLE] = {"milter-unreachable", LINT_ERROR},
 	[LINT_MILTER_DEFAULT_ACTION] = {"milter-default-action", LINT_WARNING},
 	[LINT_MILTER_TIMEOUT] = {"milter-timeout", LINT_WARNING},
+	[LINT_LOG_UNREADABLE] = {"log-unreadable", LINT_INFO},
 	[LINT_DAEMON_SILENT] = {"daemon-silent", LINT_UNKNOWN},
 };
 
@@ -60,6 +61,7 @@ static void (*const checks[])(const struct lint *lint) = {
 	lint_reload,
 	lint_milters,
 	lint_auth,
+	lint_log,
 };
 
 const char *lint_check_name(enum lint_check check)

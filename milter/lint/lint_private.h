@@ -86,6 +86,7 @@ void lint_commands(const struct lint *lint);
 void lint_reload(const struct lint *lint);
 void lint_milters(const struct lint *lint);
 void lint_auth(const struct lint *lint);
+void lint_log(const struct lint *lint);
 
 /* lint_own - our own configuration */
 void lint_own(const struct lint *lint);

@@ -6,6 +6,7 @@
  */
 #include "ops/control.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ops/explain.h"
 #include "ops/feed.h"
@@ -27,6 +28,7 @@ struct control {
 	struct control_parts parts;
 	struct feed *feed;
 	unsigned clients;
+	int64_t complained_ms; /* that there are too many */
 };
 
 /* What a client's callbacks know. */
@@ -36,6 +38,7 @@ struct client {
 	struct explain *explain; /* under way, NULL: none */
 	struct probing *probing; /* the same */
 	struct watcher *watcher; /* the same */
+	struct reread *reread;	 /* the same */
 	bool is_answered;
 };
 
@@ -57,6 +60,8 @@ static void client_free(struct client *client)
 		probing_cancel(client->probing);
 	if (client->watcher != NULL)
 		feed_leave(client->watcher);
+	if (client->reread != NULL)
+		reread_cancel(client->control->parts.rereads, client->reread);
 	client->control->clients--;
 	bufferevent_free(client->connection);
 	free(client);
@@ -111,6 +116,7 @@ static void run_explain(struct client *client, const json_t *request)
 		.recipient = text_of(request, "recipient"),
 		.daemon_address = text_of(request, "address"),
 		.daemon_port = text_of(request, "port"),
+		.directory = text_of(request, "instance"),
 	};
 
 	if (question.sender == NULL || question.recipient == NULL) {
@@ -172,9 +178,36 @@ static void run_watch(struct client *client, const json_t *request)
 	bufferevent_set_timeouts(client->connection, NULL, NULL);
 }
 
+static void run_force(struct client *client, const json_t *request)
+{
+	answer(client, force_run(client->control->parts.force, request));
+}
+
+static void on_reread(void *arg, json_t *document)
+{
+	struct client *client = arg;
+
+	client->reread = NULL;
+	answer(client, document);
+}
+
+static void run_reload(struct client *client, const json_t *request)
+{
+	static const struct timeval write_timeout = {CONTROL_TIMEOUT_S, 0};
+
+	(void)request;
+	/* Tables of thousands of lines take their time. */
+	bufferevent_set_timeouts(client->connection, NULL, &write_timeout);
+	client->reread = reread_start(client->control->parts.rereads, on_reread, client);
+	if (client->reread == NULL)
+		answer(client, complaint("the keeper cannot be asked"));
+}
+
 static const struct command commands[] = {
 	{"explain", run_explain},
+	{"force", run_force},
 	{"probe", run_probe},
+	{"reload", run_reload},
 	{"status", run_status},
 	{"watch", run_watch},
 };
@@ -212,7 +245,7 @@ static void on_read(struct bufferevent *connection, void *arg)
 	size_t bytes;
 	char *line;
 
-	if (client->explain != NULL || client->probing != NULL)
+	if (client->explain != NULL || client->probing != NULL || client->reread != NULL)
 		return; /* one request a connection */
 	if (client->watcher != NULL) {
 		/* Input that fills up would hide that the client has hung up. */
@@ -246,6 +279,18 @@ static void on_event(struct bufferevent *connection, short what, void *arg)
 		client_free(client);
 }
 
+/* complain - not once for each of thousands */
+static void complain(struct control *control)
+{
+	enum { PAUSE_MS = 10 * 1000 };
+	int64_t now_ms = clock_now_ms();
+
+	if (control->complained_ms != 0 && now_ms - control->complained_ms < PAUSE_MS)
+		return;
+	control->complained_ms = now_ms;
+	log_warnx("control: too many clients");
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
 	int length, void *arg)
 {
@@ -260,7 +305,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 		client->connection =
 			bufferevent_socket_new(control->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (client == NULL || client->connection == NULL) {
-		log_warnx("control: too many clients");
+		complain(control);
 		free(client);
 		close(fd);
 		return;

@@ -10,7 +10,9 @@
 #define FF_CONTROL_H
 
 #include "health/table.h"
+#include "ops/force.h"
 #include "ops/notify.h"
+#include "ops/reread.h"
 #include "postfix/opener.h"
 #include "probe/sched.h"
 
@@ -26,6 +28,8 @@ struct control_parts {
 	const struct opener *opener;
 	struct sched *sched;
 	struct notify *notify;
+	struct force *force;
+	struct rereads *rereads;
 };
 
 /* control_new - serve on a listening socket, which it owns from now on; NULL: no memory */

@@ -190,7 +190,7 @@ static bool find_origin(struct explain *explain, const struct explain_question *
 		site_origin(explain->site, question->daemon_address, question->daemon_port, NULL,
 			&explain->origin);
 	else
-		site_first_origin(explain->site, &explain->origin);
+		site_first_origin(explain->site, question->directory, &explain->origin);
 	return explain->origin.instance != NULL;
 }
 

@@ -19,6 +19,7 @@ struct explain;
 struct explain_question {
 	const char *sender, *recipient;
 	const char *daemon_address, *daemon_port;
+	const char *directory; /* config_directory of the instance, without address and port; NULL: the first */
 };
 
 /* explain_done_fn - takes the document over; {"error": ...} when there is no answer */

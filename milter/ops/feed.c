@@ -1,8 +1,8 @@
 /*
  * feed - changes of state, as they come, to those who watch
  *
- * Nothing is kept for a watcher but what it has not read yet, and that is bounded: one that stops reading costs a
- * megabyte, then its connection, and can ask for the table again.
+ * Nothing is kept for a watcher but what it has not read yet, and that is bounded: one that stops
+ * reading costs a megabyte, then its connection, and can ask for the table again.
  */
 #include "ops/feed.h"
 
@@ -20,7 +20,7 @@ struct watcher {
 	struct watcher *prev, *next;
 	struct feed *feed;
 	struct bufferevent *connection;
-	char *pattern;	    /* NULL: every hop */
+	char *pattern;      /* NULL: every hop */
 	size_t limit_bytes; /* of what it has not read; the table itself counts as read */
 	feed_dropped_fn *dropped;
 	void *arg;
@@ -100,8 +100,9 @@ struct watcher *feed_watch(struct feed *feed, struct bufferevent *connection, co
 static char *change_text(const struct hop_view *view, const struct hop_change *change)
 {
 	char utc[CLOCK_UTC_BYTES];
-	json_t *document = json_pack("{s:s, s:s, s:s, s:o}", "time", clock_format_utc(utc, clock_wall()),
-		"from", state_name(change->from), "to", state_name(change->to), "hop", status_hop(view));
+	json_t *document = json_pack("{s:s, s:s, s:s, s:o}", "time",
+		clock_format_utc(utc, clock_wall()), "from", state_name(change->from), "to",
+		state_name(change->to), "hop", status_hop(view));
 	char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
 
 	json_decref(document);

@@ -1,7 +1,8 @@
 /*
  * hook - on_change: have a program run when a hop changes its state
  *
- * Here is what is told, and when; the program runs in another process, one at a time, so that nothing waits for it.
+ * Here is what is told, and when; the program runs in another process, one at a time, so that
+ * nothing waits for it.
  */
 #include "ops/hook.h"
 
@@ -21,18 +22,19 @@
 struct hook {
 	struct hook_queue *queue;
 	struct event *event; /* the runner answers; NULL: there is none */
-	int runner;	     /* -1: none */
+	int runner;          /* -1: none */
 	char *program, *host;
-	uint32_t last;		   /* number of the last request */
-	bool is_busy;		   /* it is not answered yet */
+	uint32_t last;             /* number of the last request */
+	bool is_busy;              /* it is not answered yet */
 	struct hook_event running; /* what it was about */
-	unsigned dropped;	   /* changes, since that was told last */
+	unsigned dropped;          /* changes, since that was told last */
 };
 
 /* lose_runner - nobody can start it anew: what it may, the keeper may not any more */
 static void lose_runner(struct hook *hook)
 {
-	log_errx("on_change: the process that runs programs is gone; they are not run until failfast-milter is "
+	log_errx("on_change: the process that runs programs is gone; they are not run until "
+		 "failfast-milter is "
 		 "restarted");
 	event_del(hook->event);
 	hook->runner = -1;
@@ -64,8 +66,8 @@ static const char *role_names(unsigned roles, char names[128])
 	names[0] = '\0';
 	for (unsigned role = ROLE_PROXY_FILTER; role <= ROLE_TRANSPORT; role <<= 1)
 		if ((roles & role) != 0 && used < 128)
-			used += (size_t)snprintf(names + used, 128 - used, "%s%s", used > 0 ? "," : "",
-				hop_role_name((enum hop_role)role));
+			used += (size_t)snprintf(names + used, 128 - used, "%s%s",
+				used > 0 ? "," : "", hop_role_name((enum hop_role)role));
 	return names;
 }
 
@@ -95,15 +97,16 @@ static bool send_request(struct hook *hook, const struct hook_event *event)
 static void tell_dropped(struct hook *hook)
 {
 	if (hook->dropped > 0)
-		log_warnx("on_change: %u changes were not told, because %d hops waited", hook->dropped,
-			HOOK_HOPS);
+		log_warnx("on_change: %u changes were not told, because %d hops waited",
+			hook->dropped, HOOK_HOPS);
 	hook->dropped = 0;
 }
 
 /* run_next - if something waits and nothing runs */
 static void run_next(struct hook *hook)
 {
-	while (!hook->is_busy && hook->runner >= 0 && hook_queue_take(hook->queue, &hook->running)) {
+	while (!hook->is_busy && hook->runner >= 0 &&
+		hook_queue_take(hook->queue, &hook->running)) {
 		hook->is_busy = send_request(hook, &hook->running);
 		if (hook->is_busy)
 			log_debug("on_change: %s: hop %s: %s -> %s", hook->program,
@@ -176,24 +179,35 @@ static void on_answer(evutil_socket_t fd, short what, void *arg)
 		lose_runner(hook);
 }
 
+/* listen_to_runner - false: no memory */
+static bool listen_to_runner(struct hook *hook, struct event_base *base)
+{
+	if (hook->runner < 0)
+		return true;
+	hook->event = event_new(base, hook->runner, EV_READ | EV_PERSIST, on_answer, hook);
+	return hook->event != NULL && event_add(hook->event, NULL) == 0;
+}
+
 struct hook *hook_new(struct event_base *base, int runner)
 {
-	struct hook *hook = calloc(1, sizeof *hook);
+	struct hook *hook = xcalloc(1, sizeof *hook);
 
-	if (hook == NULL)
-		return NULL;
 	hook->runner = runner;
 	hook->program = xstrdup("");
 	hook->host = xstrdup("");
 	/* Not the number that the engine before this one began with. */
 	hook->last = (uint32_t)random();
 	hook->queue = hook_queue_new(HOOK_HOPS);
-	if (runner >= 0)
-		hook->event = event_new(base, runner, EV_READ | EV_PERSIST, on_answer, hook);
-	if (hook->queue == NULL ||
-		(runner >= 0 && (hook->event == NULL || event_add(hook->event, NULL) < 0)))
-		return NULL;
-	return hook;
+	if (hook->queue != NULL && listen_to_runner(hook, base))
+		return hook;
+	if (hook->event != NULL)
+		event_free(hook->event);
+	if (hook->queue != NULL)
+		hook_queue_free(hook->queue);
+	free(hook->program);
+	free(hook->host);
+	free(hook);
+	return NULL;
 }
 
 void hook_apply(struct hook *hook, const char *program, const char *host)

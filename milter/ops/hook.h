@@ -15,11 +15,12 @@ enum { HOOK_HOPS = 1000 };
 
 struct hook;
 
-/* hook_new - runner: the line to the process that runs programs, -1: there is none.  NULL: no memory. */
+/* hook_new - runner: the line to the process that runs programs, -1: there is none.  NULL: no
+ * memory. */
 struct hook *hook_new(struct event_base *base, int runner);
 
-/* hook_apply - the program ("": none) and the name of this host, of a new configuration.  What waits is told to the
- * new program, if there is one. */
+/* hook_apply - the program ("": none) and the name of this host, of a new configuration.  What
+ * waits is told to the new program, if there is one. */
 void hook_apply(struct hook *hook, const char *program, const char *host);
 
 /* hook_change - a notify_fn; arg is the struct hook */

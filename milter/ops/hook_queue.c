@@ -1,8 +1,8 @@
 /*
  * hook_queue - changes of state that on_change has not been told of yet
  *
- * One program runs at a time, and a hop may change faster than that.  Who is told late wants to know what is true now,
- * so the changes of a hop that waits become one, or none.
+ * One program runs at a time, and a hop may change faster than that.  Who is told late wants to
+ * know what is true now, so the changes of a hop that waits become one, or none.
  */
 #include "ops/hook_queue.h"
 

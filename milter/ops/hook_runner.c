@@ -1,13 +1,15 @@
 /*
  * hook_runner - the process that runs on_change
  *
- * Why a process of its own: keeper and engine may gain no privileges (PR_SET_NO_NEW_PRIVS), nor may anything that they
- * start; but postqueue(1) and sendmail(1), which hooks want to call, are set-group-ID.  This process was forked before
- * that, is the engine's user, and does nothing else: one thread, one poll(2), one program at a time.
+ * Why a process of its own: keeper and engine may gain no privileges (PR_SET_NO_NEW_PRIVS), nor may
+ * anything that they start; but postqueue(1) and sendmail(1), which hooks want to call, are
+ * set-group-ID.  This process was forked before that, is the engine's user, and does nothing else:
+ * one thread, one poll(2), one program at a time.
  *
- * The program gets an environment of PATH and FAILFAST_*, /dev/null as its input and output, a pipe as its standard
- * error, no other descriptor, no signal blocked or ignored, and a process group of its own, which is what is ended when
- * its time is over.  What a program leaves behind when it ends in time is its own business.
+ * The program gets an environment of PATH and FAILFAST_*, /dev/null as its input and output, a pipe
+ * as its standard error, no other descriptor, no signal blocked or ignored, and a process group of
+ * its own, which is what is ended when its time is over.  What a program leaves behind when it ends
+ * in time is its own business.
  */
 #include "ops/hook_runner.h"
 
@@ -58,7 +60,8 @@ static void answer(struct runner *runner, enum hook_end end, int number)
 		runner->requests, CHANNEL_HOOK_DONE, &runner->result, sizeof runner->result, -1, 0);
 }
 
-/* unpack - the values in a request become "NAME=value"; false when there are fewer.  All of env is the caller's. */
+/* unpack - the values in a request become "NAME=value"; false when there are fewer.  All of env is
+ * the caller's. */
 static bool unpack(const char *values, size_t bytes, char *env[HOOK_VARIABLES + 2])
 {
 	const char *end = values + bytes;
@@ -150,7 +153,8 @@ static void take_request(struct runner *runner, const struct channel_message *me
 		free(env[i]);
 }
 
-/* take_words - all that is there now; only the first line is kept, the rest must not fill the pipe */
+/* take_words - all that is there now; only the first line is kept, the rest must not fill the pipe
+ */
 static void take_words(struct runner *runner)
 {
 	char text[512];
@@ -159,7 +163,8 @@ static void take_words(struct runner *runner)
 	while ((got = read(runner->words_fd, text, sizeof text)) > 0) {
 		for (ssize_t i = 0; i < got && !runner->has_line; i++) {
 			runner->has_line = text[i] == '\n';
-			if (!runner->has_line && text[i] != '\0' && runner->used + 1 < HOOK_WORDS_BYTES)
+			if (!runner->has_line && text[i] != '\0' &&
+				runner->used + 1 < HOOK_WORDS_BYTES)
 				runner->result.words[runner->used++] = text[i];
 		}
 	}
@@ -263,7 +268,8 @@ static int timeout_ms(const struct runner *runner)
 static bool step(struct runner *runner, int orders)
 {
 	struct pollfd fds[4] = {{orders, POLLIN, 0}, {runner->signals, POLLIN, 0},
-		{runner->words_fd, POLLIN, 0}, {runner->pid == 0 ? runner->requests : -1, POLLIN, 0}};
+		{runner->words_fd, POLLIN, 0},
+		{runner->pid == 0 ? runner->requests : -1, POLLIN, 0}};
 
 	if (poll(fds, 4, timeout_ms(runner)) < 0)
 		return errno == EINTR;

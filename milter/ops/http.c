@@ -168,7 +168,7 @@ static int write_status(struct http *http, const char *query, struct text *out)
 	json_t *document = status_document(http->parts.table, NULL);
 
 	(void)query;
-	if (document == NULL || json_dump_callback(document, add_json, out, JSON_INDENT(2)) < 0)
+	if (document == NULL || json_dump_callback(document, add_json, out, JSON_COMPACT) < 0)
 		out->is_short = true;
 	text_say(out, "\n");
 	json_decref(document);

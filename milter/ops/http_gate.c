@@ -7,6 +7,7 @@
  */
 #include "ops/http_gate.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <event2/bufferevent.h>
@@ -16,16 +17,19 @@
 #include <utlist.h>
 
 enum {
-	GATE_LEAVING = 16, /* those that are told to go need a turn of the event loop for it */
 	GATE_UNREAD_BYTES = 16384,
 	SWEEP_MS = 1000,
-	SWEEP_FULL_MS = 2, /* when somebody waits for a place */
+	SWEEP_FULL_MS = 5,    /* when there is no place */
+	GATE_AT_A_TIME = 16,  /* places that are made at a time then */
+	GATE_SILENT_MS = 100, /* so long one may say nothing when there is no place */
+	GATE_UNREAD_MS = 1000, /* and so long one may leave its answer unread */
 };
 
 struct client {
 	struct gate *gate;
 	struct bufferevent *connection;
 	struct event *deadline;
+	int64_t since_ms; /* when it came, or asked, or had its answer */
 	bool is_asking; /* its request is answered right now */
 	bool is_leaving;
 	struct client *prev, *next;
@@ -100,6 +104,30 @@ static void sweep(struct gate *gate)
 	}
 }
 
+/* is_idle - it keeps a place for nothing */
+static bool is_idle(const struct client *client, int64_t now_ms)
+{
+	return now_ms - client->since_ms > (client->is_asking ? GATE_UNREAD_MS : GATE_SILENT_MS);
+}
+
+/* make_room - a few of those that say nothing or read nothing have to go, the oldest first.  Who asks as soon as it has
+ * come is served, however many sit there. */
+static void make_room(struct gate *gate)
+{
+	unsigned places = GATE_AT_A_TIME;
+	int64_t now_ms = clock_now_ms();
+	struct client *client;
+
+	DL_FOREACH(gate->clients, client)
+	{
+		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
+		if (places > 0 && !client->is_leaving && is_idle(client, now_ms)) {
+			dismiss(client);
+			places--;
+		}
+	}
+}
+
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct gate *gate = arg;
@@ -107,28 +135,16 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	sweep(gate);
+	if (gate->count >= GATE_CLIENTS) {
+		make_room(gate);
+		arm(gate->sweep, SWEEP_FULL_MS);
+		return;
+	}
 	/* Where accept() failed its timer does it. */
-	if (gate->count < GATE_CLIENTS + GATE_LEAVING && !evtimer_pending(gate->resume, NULL))
+	if (!evtimer_pending(gate->resume, NULL))
 		evconnlistener_enable(gate->listener);
 	if (gate->count > 0)
-		arm(gate->sweep, gate->count > GATE_CLIENTS ? SWEEP_FULL_MS : SWEEP_MS);
-}
-
-/* make_room - one of those that say nothing has to go, else the oldest */
-static void make_room(struct gate *gate)
-{
-	struct client *client, *found = NULL;
-
-	DL_FOREACH(gate->clients, client)
-	{
-		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
-		if (client->is_leaving)
-			continue;
-		if (found == NULL || (found->is_asking && !client->is_asking))
-			found = client;
-	}
-	if (found != NULL)
-		dismiss(found);
+		arm(gate->sweep, SWEEP_MS);
 }
 
 static struct client *client_new(struct gate *gate)
@@ -138,6 +154,7 @@ static struct client *client_new(struct gate *gate)
 	if (client == NULL)
 		return NULL;
 	client->gate = gate;
+	client->since_ms = clock_now_ms();
 	client->deadline = evtimer_new(gate->base, on_deadline, client);
 	client->connection = bufferevent_socket_new(gate->base, -1, BEV_OPT_CLOSE_ON_FREE);
 	if (client->deadline != NULL && client->connection != NULL)
@@ -158,17 +175,16 @@ static struct bufferevent *on_client(struct event_base *base, void *arg)
 	client = client_new(gate);
 	if (client == NULL)
 		return NULL;
-	if (gate->count >= GATE_CLIENTS)
-		make_room(gate);
 	DL_APPEND(gate->clients, client);
-	if (++gate->count >= GATE_CLIENTS + GATE_LEAVING)
+	if (++gate->count >= GATE_CLIENTS) {
 		evconnlistener_disable(gate->listener);
-	if (gate->count > GATE_CLIENTS)
 		arm(gate->sweep, SWEEP_FULL_MS);
-	else if (!evtimer_pending(gate->sweep, NULL))
+	} else if (!evtimer_pending(gate->sweep, NULL)) {
 		arm(gate->sweep, SWEEP_MS);
+	}
 	arm(client->deadline, GATE_REQUEST_MS);
 	bufferevent_setwatermark(client->connection, EV_READ, 0, GATE_UNREAD_BYTES);
+	(void)bufferevent_priority_set(client->connection, HTTP_PRIORITY);
 	bufferevent_incref(client->connection);
 	return client->connection;
 }
@@ -192,6 +208,7 @@ static void on_answered(struct evhttp_request *request, void *arg)
 
 	(void)request;
 	client->is_asking = false;
+	client->since_ms = clock_now_ms();
 	arm(client->deadline, GATE_REQUEST_MS);
 }
 
@@ -203,6 +220,7 @@ void gate_asked(struct gate *gate, struct evhttp_request *request)
 	if (client == NULL)
 		return;
 	client->is_asking = true;
+	client->since_ms = clock_now_ms();
 	arm(client->deadline, GATE_ANSWER_MS);
 	evhttp_request_set_on_complete_cb(request, on_answered, client);
 }
@@ -213,7 +231,8 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	evconnlistener_enable(gate->listener);
+	if (gate->count < GATE_CLIENTS)
+		evconnlistener_enable(gate->listener);
 }
 
 /* on_accept_error - out of descriptors, mostly: trying again at once would only burn the processor */

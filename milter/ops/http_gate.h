@@ -3,8 +3,8 @@
  *
  * evhttp bounds the size of a request and how long a connection may be silent, but neither how many connections there
  * are nor how long one may take that says a byte now and then.  Descriptors are shared with mail, so both are bounded
- * here: by a deadline for each request and each answer, and by a number.  When that is reached the oldest connection
- * that has not asked anything goes, so that those who only sit there keep nobody else out.
+ * here: by a deadline for each request and each answer, and by a number.  While that is reached, connections that say
+ * nothing or do not read their answer go, so that those who only sit there keep nobody else out.
  *
  * Event thread only.
  */
@@ -16,6 +16,9 @@
 #include <stdbool.h>
 
 enum { GATE_CLIENTS = 64, GATE_REQUEST_MS = 10 * 1000, GATE_ANSWER_MS = 60 * 1000 };
+
+/* Priorities of events: those of HTTP come last, all others are in the middle, as libevent has it by default. */
+enum { HTTP_PRIORITIES = 3, HTTP_PRIORITY = 2 };
 
 struct gate;
 

@@ -97,9 +97,8 @@ static void on_change(void *arg, const struct hop_view *view, const struct hop_c
 		metrics_series(metrics, view->name, view->is_learned)->changes[change->to]++;
 }
 
-static void on_result(void *arg, const struct hop *hop, enum reason reason, int64_t took_us)
+void metrics_count_result(struct metrics *metrics, const struct hop *hop, enum reason reason, int64_t took_us)
 {
-	struct metrics *metrics = arg;
 	struct series *series = metrics_series(metrics, hop_full_name(hop), hop_is_learned(hop));
 	unsigned bucket = 0;
 
@@ -110,6 +109,11 @@ static void on_result(void *arg, const struct hop *hop, enum reason reason, int6
 		bucket++;
 	series->durations[bucket]++;
 	series->durations_us += (uint64_t)took_us;
+}
+
+static void on_result(void *arg, const struct hop *hop, enum reason reason, int64_t took_us)
+{
+	metrics_count_result(arg, hop, reason, took_us);
 }
 
 struct metrics *metrics_new(struct table *table, struct sched *sched, struct notify *notify)

@@ -25,6 +25,9 @@ struct metrics;
  * lives as long as the process. */
 struct metrics *metrics_new(struct table *table, struct sched *sched, struct notify *notify);
 
+/* metrics_count_result - one probe; the scheduler's results come here by themselves */
+void metrics_count_result(struct metrics *metrics, const struct hop *hop, enum reason reason, int64_t took_us);
+
 /* metrics_write - all of it in the text format of Prometheus, version 0.0.4 */
 void metrics_write(struct metrics *metrics, struct text *out);
 

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/xmem.h"
 
+#include <stdio.h>
+
 struct listener {
 	notify_fn *fn;
 	void *arg;
@@ -35,19 +37,33 @@ static const char *cause(const struct hop_view *view)
 	return view->reason != REASON_NONE ? reason_token(view->reason) : "ok";
 }
 
+/* put_detail - what stands in parentheses, "" or what was found; of an override its comment and its end */
+static void put_detail(char *out, size_t bytes, const struct hop_view *view)
+{
+	char until[CLOCK_UTC_BYTES] = "";
+	const char *detail = view->reason != REASON_NONE || view->is_forced ? view->detail : "";
+
+	if (view->forced_until != 0)
+		clock_format_utc(until, view->forced_until);
+	out[0] = '\0';
+	if (*detail != '\0' || *until != '\0')
+		(void)snprintf(out, bytes, " (%s%s%s%s)", detail, *detail != '\0' && *until != '\0' ? "; " : "",
+			*until != '\0' ? "until " : "", until);
+}
+
 static void tell_log(const struct hop_view *view, const struct hop_change *change)
 {
-	const char *detail = view->reason != REASON_NONE ? view->detail : "";
 	const struct log_field fields[] = {{"FAILFAST_HOP", view->name},
 		{"FAILFAST_STATE", state_name(change->to)}, {"FAILFAST_REASON", cause(view)}};
+	char detail[HOP_DETAIL_BYTES + CLOCK_UTC_BYTES + 16];
 
+	put_detail(detail, sizeof detail, view);
 	if (change->is_new_state)
-		log_info_about(fields, 3, "hop %s: %s -> %s: %s%s%s%s", view->name,
-			state_name(change->from), state_name(change->to), cause(view),
-			*detail != '\0' ? " (" : "", detail, *detail != '\0' ? ")" : "");
+		log_info_about(fields, 3, "hop %s: %s -> %s: %s%s", view->name,
+			state_name(change->from), state_name(change->to), cause(view), detail);
 	else
-		log_debug("hop %s: still %s, now: %s (%s)", view->name, state_name(change->to),
-			cause(view), detail);
+		log_debug("hop %s: still %s, now: %s%s", view->name, state_name(change->to), cause(view),
+			detail);
 }
 
 void notify_change(void *arg, const struct hop_view *view, const struct hop_change *change)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/pattern.h"
+#include "ops/force.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,17 +80,39 @@ static json_t *last_hour(const struct hop_view *view)
 		(int)view->mail[MAIL_TAGGED], "hold", (int)view->mail[MAIL_HELD]);
 }
 
+json_t *status_override(const struct override *override)
+{
+	return json_pack("{s:s, s:o, s:o, s:o}", "state", override->is_up ? "forced-up" : "forced-down", "since",
+		time_or_null(override->since), "until", time_or_null(override->until), "comment",
+		text_or_null(override->comment));
+}
+
+/* forced_or_null - the override of a hop, and what the hop would be without it */
+static json_t *forced_or_null(const struct hop_view *view)
+{
+	struct override override = {view->state == STATE_FORCED_UP, view->since, view->forced_until, ""};
+	json_t *object;
+
+	if (!view->is_forced)
+		return json_null();
+	(void)snprintf(override.comment, sizeof override.comment, "%.*s", OVERRIDE_COMMENT_BYTES - 1, view->detail);
+	object = status_override(&override);
+	json_object_set_new(object, "probed_state", json_string(state_name(view->probed_state)));
+	json_object_set_new(object, "probed_reason", reason_or_null(view->probed_reason));
+	return object;
+}
+
 json_t *status_hop(const struct hop_view *view)
 {
 	json_t *latency = view->latency_us >= 0 ? json_real((double)view->latency_us / 1000.0)
 						: json_null();
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "hop", status_text(view->name),
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o}", "hop", status_text(view->name),
 		"state", state_name(view->state), "reason", reason_or_null(view->reason), "detail",
 		text_or_null(view->detail), "since", time_or_null(view->since), "last_probe",
 		time_or_null(view->last_probe), "latency_ms", latency, "tls_not_after", time_or_null(view->tls_not_after), "roles", roles(view->roles),
 		"local", view->is_local, "learned", view->is_learned, "last_hour",
-		last_hour(view), "checks", checks(view));
+		last_hour(view), "checks", checks(view), "forced", forced_or_null(view));
 }
 
 bool status_is_asked_for(const char *pattern, const char *name)
@@ -121,6 +144,7 @@ json_t *status_document(struct table *table, const char *pattern)
 	for (int state = 0; state < STATE_COUNT; state++)
 		json_object_set_new(counts, state_name((enum state)state),
 			json_integer(collect.count[state]));
-	return json_pack("{s:s, s:o, s:o, s:o}", "version", PACKAGE_VERSION, "time",
-		time_or_null(clock_wall()), "counts", counts, "hops", collect.hops);
+	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "version", PACKAGE_VERSION, "time",
+		time_or_null(clock_wall()), "counts", counts, "hops", collect.hops, "forced_absent",
+		force_absent(table, status_is_asked_for, pattern));
 }

@@ -20,6 +20,9 @@ bool status_is_asked_for(const char *pattern, const char *name);
 /* status_hop - one hop, as the document has it */
 json_t *status_hop(const struct hop_view *view);
 
+/* status_override - what the operator says of a hop, as the document has it */
+json_t *status_override(const struct override *override);
+
 /* status_text - a JSON string of any bytes */
 json_t *status_text(const char *bytes);
 

@@ -32,11 +32,15 @@ bool plan_tls_is_required(const struct tls_plan *plan)
 
 uint64_t plan_tls_hash(const struct tls_plan *plan)
 {
-	const unsigned char *byte = (const unsigned char *)plan;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+	const char *at = (const char *)plan, *end = at + sizeof *plan;
+	uint64_t word, hash = UINT64_C(0xcbf29ce484222325);
 
-	for (size_t i = 0; i < sizeof *plan; i++)
-		hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
+	/* FNV-1a, but by the word: this is done for every probe. */
+	_Static_assert(sizeof *plan % sizeof word == 0, "a plan is whole words");
+	for (; at < end; at += sizeof word) {
+		memcpy(&word, at, sizeof word);
+		hash = (hash ^ word) * UINT64_C(0x100000001b3);
+	}
 	return hash;
 }
 

@@ -217,19 +217,22 @@ bool site_has_proxy_filter(const struct site *site)
 	return false;
 }
 
-void site_first_origin(const struct site *site, struct origin *out)
+void site_first_origin(const struct site *site, const char *directory, struct origin *out)
 {
 	const struct listener *listeners;
-	size_t count;
+	size_t count, number = 0;
 
 	*out = (struct origin){.filters = site->unseen};
-	if (site->instance_count == 0)
+	while (directory != NULL && number < site->instance_count &&
+		strcmp(instance_directory(site->instances[number]), directory) != 0)
+		number++;
+	if (number >= site->instance_count)
 		return;
-	out->instance = site->instances[0];
-	out->filters = site->filters[0].other;
+	out->instance = site->instances[number];
+	out->filters = site->filters[number].other;
 	listeners = instance_listeners(out->instance, &count);
 	if (count > 0)
-		take_listener(site, 0, &listeners[0], out);
+		take_listener(site, number, &listeners[0], out);
 }
 
 /* by_name - a guess for when we cannot see master.cf */

@@ -74,8 +74,9 @@ struct origin {
 void site_origin(const struct site *site, const char *daemon_address, const char *daemon_port,
 	const char *host, struct origin *out);
 
-/* site_first_origin - of mail that comes in through the first listener of the first instance */
-void site_first_origin(const struct site *site, struct origin *out);
+/* site_first_origin - of mail that comes in through the first listener of the instance with that config_directory
+ * (NULL: of the first one) */
+void site_first_origin(const struct site *site, const char *directory, struct origin *out);
 
 /* site_has_proxy_filter - has any listener a before-queue filter? */
 bool site_has_proxy_filter(const struct site *site);

@@ -20,6 +20,16 @@ void credentials_start(struct prober *prober)
 	(void)!getrandom(prober->salt, sizeof prober->salt, 0);
 }
 
+const unsigned char *prober_salt(const struct prober *prober)
+{
+	return prober->salt;
+}
+
+void prober_use_salt(struct prober *prober, const unsigned char salt[DEEP_PRINT_BYTES])
+{
+	memcpy(prober->salt, salt, DEEP_PRINT_BYTES);
+}
+
 void prober_use_keyring(struct prober *prober, const struct keyring *keyring)
 {
 	prober->keyring = keyring;
@@ -48,7 +58,7 @@ static bool make_print(
 	return is_made && length == DEEP_PRINT_BYTES;
 }
 
-/* take - use them, unless they were rejected before */
+/* take - use them, unless they were rejected before, by this engine or by one before it */
 static void take(struct probe *probe, const struct credentials *credentials)
 {
 	if (!make_print(probe->prober, credentials, probe->print)) {

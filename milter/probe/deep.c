@@ -8,15 +8,6 @@
 #include <string.h>
 #include <utlist.h>
 
-struct deep_server {
-	struct deep_server *prev, *next;
-	uint64_t server;
-	struct depth_state state;
-	uint64_t tls_hash;  /* of what was asked of it */
-	bool is_rechecking; /* rejected credentials may be others now */
-	unsigned char rejected[DEEP_PRINT_BYTES];
-};
-
 static struct deep_server *find(const struct deep *deep, uint64_t server)
 {
 	struct deep_server *found;
@@ -107,6 +98,11 @@ void deep_task(struct deep *deep, uint64_t server, const struct deep_wish *wish,
 		task->depth = DEPTH_TLS;
 }
 
+static bool is_latched(const struct deep_server *server)
+{
+	return server->state.kind[DEPTH_KIND_AUTH].is_latched;
+}
+
 bool deep_is_rejected(const struct deep *deep, const unsigned char print[DEEP_PRINT_BYTES])
 {
 	const struct deep_server *server;
@@ -114,8 +110,9 @@ bool deep_is_rejected(const struct deep *deep, const unsigned char print[DEEP_PR
 	DL_FOREACH(deep->servers, server)
 	{
 		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
-		if (server->state.kind[DEPTH_KIND_AUTH].is_latched &&
-			memcmp(server->rejected, print, DEEP_PRINT_BYTES) == 0)
+		if (is_latched(server) && memcmp(server->rejected, print,
+						  server->has_short_print ? DEEP_SHORT_PRINT_BYTES
+									  : DEEP_PRINT_BYTES) == 0)
 			return true;
 	}
 	return false;
@@ -156,7 +153,8 @@ static void keep_rejected(const struct deep *deep, struct deep_server *server, c
 
 	server->is_rechecking = false;
 	memcpy(server->rejected, print, DEEP_PRINT_BYTES);
-	if (!server->state.kind[DEPTH_KIND_AUTH].is_latched)
+	server->has_short_print = false;
+	if (!is_latched(server))
 		depth_record(&server->state, DEPTH_KIND_AUTH, &rejected,
 			"another server rejected the same user name and password", deep->down_interval_ms,
 			now_ms);
@@ -186,6 +184,16 @@ void deep_take(struct deep *deep, uint64_t server, const unsigned char *print, b
 	(void)snprintf(result->detail, sizeof result->detail, "%s", fault->detail);
 }
 
+void deep_doubt(struct deep *deep)
+{
+	struct deep_server *server;
+
+	DL_FOREACH(deep->servers, server)
+	{
+		server->state.kind[DEPTH_KIND_TLS].due_ms = 0;
+	}
+}
+
 bool deep_recheck(struct deep *deep)
 {
 	struct deep_server *server;
@@ -193,7 +201,7 @@ bool deep_recheck(struct deep *deep)
 
 	DL_FOREACH(deep->servers, server)
 	{
-		if (server->state.kind[DEPTH_KIND_AUTH].is_latched)
+		if (is_latched(server))
 			server->is_rechecking = true;
 		if (depth_recheck(&server->state))
 			is_due = true;
@@ -205,4 +213,76 @@ void deep_forget(struct deep *deep)
 {
 	while (deep->servers != NULL)
 		forget(deep, deep->servers);
+}
+
+unsigned deep_latches(const struct deep *deep)
+{
+	const struct deep_server *server;
+	unsigned count = 0;
+
+	DL_FOREACH(deep->servers, server)
+		count += is_latched(server);
+	return count;
+}
+
+struct deep_server *deep_add(struct deep *deep, uint64_t server)
+{
+	struct deep_server *added = calloc(1, sizeof *added);
+
+	if (added == NULL)
+		return NULL;
+	added->server = server;
+	DL_APPEND(deep->servers, added);
+	deep->count++;
+	return added;
+}
+
+/* copy_state - false when out of memory; what was copied is there then */
+static bool copy_state(struct depth_state *to, const struct depth_state *from)
+{
+	*to = *from;
+	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++)
+		to->kind[kind].fault = NULL;
+	for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++) {
+		if (from->kind[kind].fault == NULL)
+			continue;
+		to->kind[kind].fault = malloc(sizeof *to->kind[kind].fault);
+		if (to->kind[kind].fault == NULL)
+			return false;
+		*to->kind[kind].fault = *from->kind[kind].fault;
+	}
+	return true;
+}
+
+bool deep_copy(struct deep *to, const struct deep *from)
+{
+	const struct deep_server *server;
+
+	*to = (struct deep){.down_interval_ms = from->down_interval_ms};
+	DL_FOREACH(from->servers, server)
+	{
+		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
+		struct deep_server *copy = deep_add(to, server->server);
+
+		if (copy == NULL || !copy_state(&copy->state, &server->state)) {
+			deep_forget(to);
+			return false;
+		}
+		copy->tls_hash = server->tls_hash;
+		copy->is_rechecking = server->is_rechecking;
+		copy->has_short_print = server->has_short_print;
+		memcpy(copy->rejected, server->rejected, sizeof copy->rejected);
+	}
+	return true;
+}
+
+bool deep_is_blank(const struct deep *deep)
+{
+	const struct deep_server *server;
+
+	DL_FOREACH(deep->servers, server)
+		for (int kind = 0; kind < DEPTH_KIND_COUNT; kind++)
+			if (server->state.kind[kind].due_ms != 0 || server->state.kind[kind].fault != NULL)
+				return false;
+	return true;
 }

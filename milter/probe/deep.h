@@ -18,10 +18,21 @@
 
 enum {
 	DEEP_PRINT_BYTES = 32, /* of credentials: tells them apart, and tells nobody what they are */
-	DEEP_SERVERS = 64,     /* then the one that was not met for the longest time is forgotten */
+	/* What a state file keeps of a print: enough to know credentials again, since of 65,536 others one looks the
+	 * same, and too little to try passwords on. */
+	DEEP_SHORT_PRINT_BYTES = 2,
+	DEEP_SERVERS = 64, /* then the one that was not met for the longest time is forgotten */
 };
 
-struct deep_server;
+struct deep_server {
+	struct deep_server *prev, *next;
+	uint64_t server; /* its number, which is the same from one engine to the next */
+	struct depth_state state;
+	uint64_t tls_hash;    /* of what was asked of it */
+	bool is_rechecking;   /* rejected credentials may be others now */
+	bool has_short_print; /* only DEEP_SHORT_PRINT_BYTES of it are known: */
+	unsigned char rejected[DEEP_PRINT_BYTES];
+};
 
 /* Of one hop.  All zero at first. */
 struct deep {
@@ -58,11 +69,27 @@ bool deep_is_rejected(const struct deep *deep, const unsigned char print[DEEP_PR
 void deep_take(struct deep *deep, uint64_t server, const unsigned char *print, bool is_spared,
 	struct smtp_dialogue_result *result, int64_t now_ms);
 
+/* deep_doubt - mail does not get through, whatever probes say: TLS, which it may be due to, is looked at with the next
+ * one */
+void deep_doubt(struct deep *deep);
+
 /* deep_recheck - configuration changed; true when a probe should look at once.  The same credentials are not sent
  * again. */
 bool deep_recheck(struct deep *deep);
 
 /* deep_forget - the operator asks: the next probe goes all the way, whatever was rejected before.  Frees what it owns. */
 void deep_forget(struct deep *deep);
+
+/* deep_latches - how many servers have rejected credentials, which are not sent to them again */
+unsigned deep_latches(const struct deep *deep);
+
+/* deep_copy - for somebody else to keep; false when out of memory, and then there is nothing to be freed */
+bool deep_copy(struct deep *to, const struct deep *from);
+
+/* deep_add - one more server, behind the others and all zero but for its number; NULL: out of memory */
+struct deep_server *deep_add(struct deep *deep, uint64_t server);
+
+/* deep_is_blank - there is nothing to be kept */
+bool deep_is_blank(const struct deep *deep);
 
 #endif

@@ -157,6 +157,16 @@ static void soften(const struct job *job, struct findings *findings)
 		findings->outcome[CHECK_RESOLVE] = unsure;
 }
 
+/* tell_latches - credentials that were rejected must not be sent again by the next engine, either */
+static void tell_latches(struct job *job)
+{
+	unsigned latches = deep_latches(&job->deep);
+
+	if (latches > job->latches && job->sched->on_latch != NULL)
+		job->sched->on_latch(job->sched->latch_arg);
+	job->latches = latches;
+}
+
 void job_record_result(struct job *job, const struct probe_result *result)
 {
 	struct findings findings = {
@@ -172,6 +182,7 @@ void job_record_result(struct job *job, const struct probe_result *result)
 		findings.has_tls = true;
 		findings.tls_not_after = result->tls_not_after;
 	}
+	tell_latches(job);
 	soften(job, &findings);
 	record(job, &findings);
 	hearsay_result(&job->hearsay, hop_failing_since_ms(job->hop) != 0, hop_is_settled(job->hop),
@@ -354,6 +365,8 @@ void job_hear(struct job *job, enum statement statement, bool is_sure)
 		(void)table_accuse(job->sched->table, job->hop, &policy);
 	delay_ms = hearsay_hurries(&job->hearsay, statement, probe->fast_interval_ms,
 		hop.interval_ms, clock_now_ms(), &is_new);
+	if (is_new && statement == STATEMENT_FAILS && is_sure)
+		deep_doubt(&job->deep);
 	if (is_new)
 		log_debug("hop %s: %s in Postfix's log", hop_full_name(job->hop),
 			is_down ? "delivered" : "deferred");
@@ -392,7 +405,14 @@ struct job *job_new(struct sched *sched, struct hop *hop, bool is_base)
 	}
 	if (is_base)
 		transport_check_watch(job->transport, &job->inquiries.trace);
+	else
+		sched_recall(sched, hop_full_name(hop), &job->deep);
 	return job;
+}
+
+const struct deep *job_deep(const struct job *job)
+{
+	return &job->deep;
 }
 
 struct inquiries *job_inquiries(struct job *job)

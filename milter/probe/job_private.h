@@ -32,6 +32,7 @@ struct job {
 	int64_t limit_ms;               /* of this probe */
 	int64_t began_us;               /* likewise, 0: nothing was sent, or its result was told */
 	struct parts *parts;            /* NULL: it has never had more servers than one */
+	unsigned latches;               /* in deep, as they were told */
 	struct deep deep;               /* of a server */
 	struct hearsay hearsay;
 	struct inquiries inquiries;     /* of the operator */

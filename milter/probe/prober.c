@@ -56,8 +56,9 @@ static bool may_look_up(const struct probe_request *request)
 int64_t prober_limit_ms(const struct probe_request *request)
 {
 	int64_t addresses = 1, lookup = 0, nexthops = nexthops_count(request);
-	int64_t replies = SMTP_DIALOGUE_REPLIES +
-			  (request->depth >= DEPTH_TLS ? SMTP_DIALOGUE_TLS_REPLIES : 0) +
+	/* One behind the first may have a stricter TLS policy. */
+	bool may_tls = request->depth >= DEPTH_TLS || nexthops > 1;
+	int64_t replies = SMTP_DIALOGUE_REPLIES + (may_tls ? SMTP_DIALOGUE_TLS_REPLIES : 0) +
 			  (request->auth.is_wanted ? SMTP_DIALOGUE_AUTH_REPLIES : 0) +
 			  (*request->recipient != '\0' ? SMTP_DIALOGUE_RECIPIENT_REPLIES : 0);
 	int64_t each = request->connect_timeout_ms + replies * request->reply_timeout_ms +

@@ -110,6 +110,13 @@ struct prober *prober_new(struct event_base *base, const struct opener *opener);
 /* prober_use_keyring - without one nothing is authenticated; it must outlive the prober */
 void prober_use_keyring(struct prober *prober, const struct keyring *keyring);
 
+/* prober_salt - DEEP_PRINT_BYTES that went into the prints of credentials: with another salt the same credentials have
+ * another print */
+const unsigned char *prober_salt(const struct prober *prober);
+
+/* prober_use_salt - that of an engine before this one, before anything is probed */
+void prober_use_salt(struct prober *prober, const unsigned char salt[DEEP_PRINT_BYTES]);
+
 /* prober_free - all its probes must be gone */
 void prober_free(struct prober *prober);
 

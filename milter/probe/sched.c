@@ -80,6 +80,9 @@ static struct hop *take_in_base(
 	};
 
 	base = put(sched->table, &settings, clock_now_ms());
+	/* One that an engine before this one has left. */
+	if (hop_own_check(base, CHECK_SERVER) != NULL && canary_longest_ms(sched, base_name) == 0)
+		table_forget_check(sched->table, base, CHECK_SERVER);
 	adopt(sched, base, true);
 	/* cppcheck-suppress returnDanglingLifetime ; put() copies the settings */
 	return base;
@@ -122,8 +125,12 @@ static void put_configured(void *arg, const char *name, enum hop_role role)
 	take_in(arg, name, role, table_put);
 }
 
-/* start_fresh - probe the remote hops that were adopted, not all of thousands in one moment */
-static void start_fresh(struct sched *sched)
+void sched_take_in(struct sched *sched, const char *name, unsigned roles)
+{
+	take_in(sched, name, roles, table_put_learned);
+}
+
+void sched_start_fresh(struct sched *sched)
 {
 	for (size_t i = 0; i < sched->fresh_count; i++) {
 		struct conf_hop_settings settings;
@@ -149,8 +156,8 @@ static void learn(struct sched *sched, const char *name, enum hop_role role)
 			return;
 		sched_forget(sched, oldest);
 	}
-	take_in(sched, name, role, table_put_learned);
-	start_fresh(sched);
+	sched_take_in(sched, name, role);
+	sched_start_fresh(sched);
 }
 
 /* forget_unused - a hop that nobody names any more */
@@ -192,8 +199,7 @@ static void take_in_learned(struct sched *sched)
 
 	table_each(sched->table, collect_learned, &list);
 	for (size_t i = 0; i < list.count; i++)
-		take_in(sched, hop_full_name(list.hop[i]), hop_roles(list.hop[i]),
-			table_put_learned);
+		sched_take_in(sched, hop_full_name(list.hop[i]), hop_roles(list.hop[i]));
 	free(list.hop);
 }
 
@@ -205,7 +211,7 @@ void sched_apply(struct sched *sched, struct site *site)
 	table_mark(sched->table);
 	site_each_hop(site, put_configured, sched);
 	take_in_learned(sched);
-	start_fresh(sched);
+	sched_start_fresh(sched);
 	table_sweep(sched->table, forget_unused, sched);
 	canaries_apply(sched->canaries);
 	if (old != NULL)
@@ -301,6 +307,7 @@ void sched_free(struct sched *sched)
 	if (sched->prober != NULL)
 		prober_free(sched->prober);
 	site_unref(sched->site);
+	sched_forget_memories(sched);
 	listening_free(sched->listening);
 	free(sched->fresh);
 	free(sched);

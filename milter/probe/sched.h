@@ -49,6 +49,38 @@ void sched_free(struct sched *sched);
 /* sched_apply - take over a new site: hops that it has no more go, the state of the others stays */
 void sched_apply(struct sched *sched, struct site *site);
 
+/* sched_tell - somebody else has changed what counts of this hop: say so, like a change that a probe found */
+void sched_tell(struct sched *sched, const char *name);
+
+/*
+ * Memory: what an engine hands to the next one beside the table of hops (table_remember()).
+ */
+
+struct deep;
+
+/* A hop that mail had named. */
+struct sched_learned {
+	const char *name;
+	unsigned roles;
+};
+
+/* sched_deep - what is known of a hop from behind hello; NULL: nothing is kept of it.  The sched's. */
+const struct deep *sched_deep(const struct hop *hop);
+
+/* sched_remember - a hop of this name begins with that, which is taken over; before the first sched_apply() */
+void sched_remember(struct sched *sched, const char *name, struct deep *deep);
+
+/* sched_relearn - after the first sched_apply(): probe those again, as far as there is room, and forget what is still
+ * remembered of others */
+void sched_relearn(struct sched *sched, const struct sched_learned *learned, size_t count);
+
+/* sched_salt, sched_use_salt - of the prints of credentials, DEEP_PRINT_BYTES; before the first sched_apply() */
+const unsigned char *sched_salt(const struct sched *sched);
+void sched_use_salt(struct sched *sched, const unsigned char *salt);
+
+/* sched_on_latch - call this when credentials were rejected, which the next engine has to know */
+void sched_on_latch(struct sched *sched, void (*fn)(void *arg), void *arg);
+
 /*
  * sched_evidence - Postfix's log says something about a hop; one that there is not is ignored.
  *

@@ -7,6 +7,7 @@
 #define FF_SCHED_PRIVATE_H
 
 #include "probe/canary.h"
+#include "probe/deep.h"
 #include "probe/inquiry_private.h"
 #include "probe/listening.h"
 #include "probe/prober.h"
@@ -28,6 +29,9 @@ struct sched {
 	size_t fresh_count;
 	struct listening *listening;
 	struct canaries *canaries;
+	struct deep_memory *memories; /* by name */
+	void (*on_latch)(void *arg);  /* NULL: nobody wants to know */
+	void *latch_arg;
 	sched_change_fn *on_change;
 	void *arg;
 	sched_result_fn *on_result; /* NULL: nobody counts */
@@ -39,6 +43,21 @@ const struct conf_probe *sched_settings(const struct sched *sched);
 
 /* sched_forget - the hop, its job, and its transport when no other hop uses it */
 void sched_forget(struct sched *sched, struct hop *hop);
+
+/* sched_take_in - put a hop into the table if there is something to look at, as one that mail names */
+void sched_take_in(struct sched *sched, const char *name, unsigned roles);
+
+/* sched_start_fresh - probe the remote hops that were taken in, not all of thousands in one moment */
+void sched_start_fresh(struct sched *sched);
+
+/* sched_recall - what is remembered of a hop, into *deep, which is all zero otherwise */
+void sched_recall(struct sched *sched, const char *name, struct deep *deep);
+
+/* sched_forget_memories - of hops that did not come */
+void sched_forget_memories(struct sched *sched);
+
+/* job_deep - what is known of it from behind hello */
+const struct deep *job_deep(const struct job *job);
 
 /* job_new - probe the hop from now on; is_base: it stands for a transport.  Ends the process when out of memory. */
 struct job *job_new(struct sched *sched, struct hop *hop, bool is_base);

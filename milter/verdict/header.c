@@ -76,6 +76,10 @@ const char *header_value(char out[HEADER_VALUE_BYTES], const struct hop_view *ho
 	add(&value, "role=", hop_role_name(facts->role));
 	if (hop->reason != REASON_NONE)
 		add(&value, "reason=", reason_token(hop->reason));
+	if (!facts->is_terse && hop->is_forced && *hop->detail != '\0') {
+		quote(name, hop->detail);
+		add(&value, "comment=", name);
+	}
 	add(&value, "since=", clock_format_utc(since, hop->since));
 	add(&value, "id=", id);
 	return out;

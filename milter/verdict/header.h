@@ -8,7 +8,7 @@
 
 #include "health/table.h"
 
-enum { HEADER_VALUE_BYTES = 1600 };
+enum { HEADER_VALUE_BYTES = 2048 };
 
 struct header_facts {
 	const char *name;     /* of the header */

@@ -27,7 +27,7 @@ struct way {
 };
 
 struct message {
-	struct site *site; /* pinned: a reload changes nothing in mid-message */
+	struct site *site; /* of its session: a reload changes nothing in between */
 	struct origin origin;
 	struct client client;
 	struct way *way;
@@ -77,17 +77,14 @@ static void classify(const struct origin *origin, const struct facts *facts, str
 		client->class = CLIENT_MYNETWORKS;
 }
 
-struct message *message_new(const struct facts *facts)
+struct message *message_new(struct site *site, const struct facts *facts)
 {
-	struct site *site = site_current();
 	struct message *message = site != NULL ? calloc(1, sizeof *message) : NULL;
 	const char *host;
 
-	if (message == NULL) {
-		site_unref(site);
+	if (message == NULL)
 		return NULL;
-	}
-	message->site = site;
+	message->site = site_ref(site);
 	site_origin(site, facts->daemon_address, facts->daemon_port, facts->host, &message->origin);
 	classify(&message->origin, facts, &message->client);
 	message->resolve_left_us = site_conf(site)->probe.max_wait_ms * 1000 * RESOLVE_TIMES;

@@ -32,8 +32,8 @@ struct facts {
 	const char *nexthop;	    /* {rcpt_host} */
 };
 
-/* message_new - NULL when out of memory or when no site is published yet */
-struct message *message_new(const struct facts *facts);
+/* message_new - takes a reference to the site that decides about it; NULL when out of memory or when there is none */
+struct message *message_new(struct site *site, const struct facts *facts);
 void message_free(struct message *message);
 
 /* message_recipient - decide about one recipient.  May wait for fresh results, bounded by max_wait; and for mail of

@@ -28,6 +28,7 @@ enum { LISTEN_BACKLOG = 1024 };
 
 /* A connection from smtpd(8) or cleanup(8). */
 struct session {
+	struct site *site;	 /* that it began with: a reload is for sessions that come later */
 	struct message *message; /* NULL between messages */
 	unsigned failures;	 /* recipients refused */
 	bool is_quiet;		 /* headers are not answered (SMFIP_NR_HDR) */
@@ -78,7 +79,7 @@ static bool open_message(SMFICTX *ctx, struct session *session, const struct fac
 		return true;
 	if (atomic_load(&is_draining))
 		return false;
-	session->message = message_new(facts);
+	session->message = message_new(session->site, facts);
 	if (session->message == NULL) {
 		const char *queue_id = smfi_getsymval(ctx, "i");
 
@@ -333,6 +334,7 @@ static sfsistat on_close(SMFICTX *ctx)
 	if (session == NULL)
 		return SMFIS_CONTINUE;
 	end_message(session);
+	site_unref(session->site);
 	free(session);
 	tally_closed();
 	(void)smfi_setpriv(ctx, NULL);
@@ -373,17 +375,18 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 
 	(void)unused2;
 	(void)unused3;
-	site_unref(site);
 	*actions = offered_actions &
 		   (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST);
 	*steps = offered_steps & steps_not_needed(strips_forged && session != NULL, needs_data);
 	*out2 = *out3 = 0;
 	if (session == NULL || smfi_setpriv(ctx, session) != MI_SUCCESS) {
 		log_errx("accept: no memory for a connection");
+		site_unref(site);
 		free(session);
 		return SMFIS_CONTINUE;
 	}
 	tally_opened();
+	session->site = site;
 	session->is_quiet = (*steps & SMFIP_NR_HDR) != 0;
 	if ((offered_actions & SMFIF_SETSYMLIST) == 0 ||
 		smfi_setsymlist(ctx, SMFIM_ENVRCPT, rcpt_macros) != MI_SUCCESS ||

@@ -22,6 +22,14 @@ static void make_printable(char *text)
 			*text = '?';
 }
 
+/* add_comment - what the operator says about it */
+static void add_comment(struct reply *reply, const char *comment)
+{
+	size_t used = strlen(reply->text);
+
+	(void)snprintf(reply->text + used, sizeof reply->text - used, " (%s)", comment);
+}
+
 void reply_tempfail(struct reply *reply, const struct hop_view *hop, enum hop_role role,
 	bool is_brief, time_t now)
 {
@@ -40,6 +48,8 @@ void reply_tempfail(struct reply *reply, const struct hop_view *hop, enum hop_ro
 			clock_format_utc(since, hop->since);
 		(void)snprintf(reply->text, sizeof reply->text, "%s %.300s is down since %s: %s",
 			hop_role_text(role), hop->name, since, reason_text(hop->reason));
+		if (hop->is_forced && *hop->detail != '\0')
+			add_comment(reply, hop->detail);
 	}
 	make_printable(reply->text);
 }

@@ -33,10 +33,10 @@
 
 enum { IN_FLIGHT = 10, TARGETS = SMTP_FLOOR_ADDRESSES, LEARN_AT_ONCE = 200 };
 
-enum { GOAL_PROBE_US = 60, GOAL_SHARE_PERCENT = 19, GOAL_RSS_MIB = 32 };
+enum { GOAL_PROBE_US = 60, GOAL_INTERVAL_S = 5, GOAL_SHARE_PERCENT = 19, GOAL_RSS_MIB = 32 };
 
 static struct event_base *base;
-static uint16_t port;
+static struct smtp_peer peer; /* of this process */
 static unsigned hops = 10000, probes = 1000, rounds = 31, intervals = 5;
 
 static _Noreturn void give_up(const char *what)
@@ -81,7 +81,7 @@ static void hop_name_of(unsigned number, char name[HOP_NAME_BYTES])
 	char text[INET_ADDRSTRLEN] = "";
 
 	(void)inet_ntop(AF_INET, &address, text, sizeof text);
-	(void)snprintf(name, HOP_NAME_BYTES, "smtp:[%s]:%u", text, port);
+	(void)snprintf(name, HOP_NAME_BYTES, "smtp:[%s]:%u", text, peer.port);
 }
 
 /*
@@ -99,7 +99,7 @@ static void say(int fd, const char *line, char answer[512])
 
 static void run_bare(void)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(peer.port)};
 	char answer[512];
 
 	for (unsigned i = 0; i < probes; i++) {
@@ -117,7 +117,7 @@ static void run_bare(void)
 
 static void run_floor(void)
 {
-	smtp_floor_run(base, port, probes, IN_FLIGHT);
+	smtp_floor_run(base, peer.port, probes, IN_FLIGHT);
 }
 
 /*
@@ -297,54 +297,66 @@ static void learn_all(struct table *table)
 		run_for(100);
 }
 
-/* share_for - percent of a core that this process takes for so long */
-static double share_for(int64_t ms)
+/* What the rounds of one program came to. */
+struct shares {
+	struct rounds percent; /* of a core */
+	struct rounds each_us; /* a probe, or a conversation */
+};
+
+static void add_round(struct shares *shares, int64_t ms)
 {
-	int64_t before_us = cpu_us(), start_us = clock_now_us();
+	int64_t start_us = clock_now_us(), used_us = cpu_us();
+	uint64_t served = *peer.served;
 
 	run_for(ms);
-	return 100.0 * (double)(cpu_us() - before_us) / (double)(clock_now_us() - start_us);
+	used_us = cpu_us() - used_us;
+	served = *peer.served - served;
+	rounds_add(&shares->percent, 100.0 * (double)used_us / (double)(clock_now_us() - start_us));
+	rounds_add(&shares->each_us, served > 0 ? (double)used_us / (double)served : 0);
 }
 
-/* start_floor - in another process; its rounds come to share, which both have */
-static pid_t start_floor(unsigned interval_s, struct rounds *share)
+/* start_floor - in another process with another peer; its rounds come to *shares, which both have */
+static pid_t start_floor(int64_t interval_ms, struct shares *shares)
 {
 	pid_t pid = fork();
 
-	if (pid < 0)
-		give_up("fork");
-	if (pid > 0)
+	if (pid != 0)
 		return pid;
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	smtp_peer_start(&peer);
 	base = event_base_new(); /* the other one is the parent's */
-	smtp_floor_pace(base, port, hops, interval_s * INT64_C(1000));
-	run_for(interval_s * INT64_C(1000));
+	smtp_floor_pace(base, peer.port, hops, interval_ms);
+	run_for(interval_ms);
 	for (unsigned i = 0; i < intervals; i++)
-		rounds_add(share, share_for(interval_s * INT64_C(1000)));
+		add_round(shares, interval_ms);
+	smtp_peer_stop(&peer);
 	_exit(EXIT_SUCCESS);
 }
 
-static void print_share(unsigned interval_s, const struct rounds *ours, const struct rounds *floor, double rss)
+static void print_shares(unsigned interval_s, const struct shares *ours, const struct shares *floor)
 {
-	struct rounds ratio = rounds_ratio(ours, floor);
+	struct rounds ratio = rounds_ratio(&ours->each_us, &floor->each_us);
 	char text[ROUNDS_TEXT_BYTES];
+	double rss = rss_mib();
 
-	(void)printf("    processor time             %s %% of a core", rounds_text(text, ours, 1));
-	if (interval_s == 5)
+	(void)printf("    processor time             %s %% of a core", rounds_text(text, &ours->percent, 1));
+	if (interval_s == GOAL_INTERVAL_S)
 		(void)printf(", goal for 10000: at most %d: %s", GOAL_SHARE_PERCENT,
-			verdict(rounds_median(ours), GOAL_SHARE_PERCENT));
-	(void)printf("\n    bare libevent loop         %s %%\n", rounds_text(text, floor, 1));
-	(void)printf("    ours : bare libevent loop  %s\n", rounds_text(text, &ratio, 2));
-	(void)printf("    a probe                    %.1f us\n", rounds_median(ours) * 10000.0 * interval_s / hops);
+			verdict(rounds_median(&ours->percent), GOAL_SHARE_PERCENT));
+	(void)printf("\n    bare libevent loop         %s %%\n", rounds_text(text, &floor->percent, 1));
+	(void)printf("    a probe                    %s us\n", rounds_text(text, &ours->each_us, 1));
+	(void)printf("    bare libevent loop         %s us\n", rounds_text(text, &floor->each_us, 1));
+	(void)printf("    probe : bare libevent loop %s\n", rounds_text(text, &ratio, 2));
 	(void)printf("    resident                   %.1f MiB, goal for 10000: at most %d: %s\n", rss, GOAL_RSS_MIB,
 		verdict(rss, GOAL_RSS_MIB));
 }
 
 static void measure_sched(unsigned interval_s)
 {
-	struct rounds ours = {.count = 0};
-	struct rounds *floor = mmap(NULL, sizeof *floor, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t child = floor != MAP_FAILED ? start_floor(interval_s, floor) : -1;
+	const int64_t interval_ms = interval_s * INT64_C(1000);
+	struct shares ours = {.percent = {.count = 0}};
+	struct shares *floor = mmap(NULL, sizeof *floor, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t child = floor != MAP_FAILED ? start_floor(interval_ms, floor) : -1;
 	struct table *table = table_new();
 	struct sched *sched = sched_new(base, table, NULL, on_change, NULL);
 	struct site *site = make_site(interval_s);
@@ -355,11 +367,11 @@ static void measure_sched(unsigned interval_s)
 	site_unref(site);
 	learn_all(table);
 	for (unsigned i = 0; i < intervals; i++)
-		rounds_add(&ours, share_for(interval_s * INT64_C(1000)));
+		add_round(&ours, interval_ms);
 	(void)waitpid(child, NULL, 0);
-	(void)printf("%u hops at %u s, %u rounds of %u s, %u up: median (range)\n", hops, interval_s, intervals, interval_s,
-		hops_up(table));
-	print_share(interval_s, &ours, floor, rss_mib());
+	(void)printf("%u hops at %u s, %u rounds of %u s, %u up: median (range)\n", hops, interval_s, intervals,
+		interval_s, hops_up(table));
+	print_shares(interval_s, &ours, floor);
 	sched_free(sched);
 	table_free(table);
 	(void)munmap(floor, sizeof *floor);
@@ -383,21 +395,20 @@ static unsigned *option_of(int option)
 
 int main(int argc, char **argv)
 {
-	pid_t peer;
 	int option;
 
 	while ((option = getopt(argc, argv, "n:p:r:s:")) != -1)
 		*option_of(option) = (unsigned)strtoul(optarg, NULL, 10);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
-	peer = smtp_peer_start(&port);
+	smtp_peer_start(&peer);
 	/* As in the engine, whose other threads wake the loop. */
 	if (evthread_use_pthreads() < 0 || (base = event_base_new()) == NULL)
 		give_up("libevent");
 	measure_prober();
 	measure_sched(10);
-	measure_sched(5);
-	smtp_peer_stop(peer);
+	measure_sched(GOAL_INTERVAL_S);
+	smtp_peer_stop(&peer);
 	event_base_free(base);
 	return EXIT_SUCCESS;
 }

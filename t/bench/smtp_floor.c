@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@ struct conversation {
 	struct event event, timer;
 	unsigned number; /* of the server */
 	int fd;
+	bool is_busy;
 	unsigned replies;
 };
 
@@ -46,6 +48,7 @@ static void end(struct conversation *conversation)
 {
 	(void)event_del(&conversation->event);
 	(void)close(conversation->fd);
+	conversation->is_busy = false;
 	if (++all.ended == all.wanted)
 		(void)event_base_loopbreak(all.base);
 	if (all.begun < all.wanted) {
@@ -96,6 +99,7 @@ static void begin(struct conversation *conversation)
 
 	to.sin_addr.s_addr = smtp_floor_address(conversation->number);
 	conversation->replies = 0;
+	conversation->is_busy = true;
 	conversation->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (conversation->fd < 0)
 		give_up("socket");
@@ -140,7 +144,8 @@ static void on_timer(evutil_socket_t fd, short events, void *arg)
 	(void)fd;
 	(void)events;
 	(void)evtimer_add(&conversation->timer, &all.interval);
-	begin(conversation);
+	if (!conversation->is_busy) /* where the peer gets no processor it may take this long */
+		begin(conversation);
 }
 
 void smtp_floor_pace(struct event_base *base, uint16_t port, unsigned servers, int64_t interval_ms)

@@ -13,12 +13,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static struct event_base *base;
+static _Atomic uint64_t *served; /* of the peer started last, which is this process or its child */
 
 static void on_event(struct bufferevent *stream, short events, void *arg)
 {
@@ -31,6 +33,7 @@ static void on_event(struct bufferevent *stream, short events, void *arg)
 static void on_said(struct bufferevent *stream, void *arg)
 {
 	(void)arg;
+	(*served)++;
 	bufferevent_free(stream);
 }
 
@@ -78,27 +81,31 @@ static _Noreturn void serve(int fd)
 	_exit(EXIT_SUCCESS);
 }
 
-pid_t smtp_peer_start(uint16_t *port)
+void smtp_peer_start(struct smtp_peer *peer)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t bytes = sizeof address;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	pid_t pid;
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, bytes) != 0 || listen(fd, 4096) != 0 ||
-		getsockname(fd, (struct sockaddr *)&address, &bytes) != 0 || (pid = fork()) < 0) {
+	served = mmap(
+		NULL, sizeof *served, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (served == MAP_FAILED || fd < 0 || bind(fd, (struct sockaddr *)&address, bytes) != 0 ||
+		listen(fd, 4096) != 0 ||
+		getsockname(fd, (struct sockaddr *)&address, &bytes) != 0 ||
+		(peer->pid = fork()) < 0) {
 		log_err("the peer cannot be started");
 		exit(EXIT_FAILURE);
 	}
-	if (pid == 0)
+	if (peer->pid == 0)
 		serve(fd);
 	(void)close(fd);
-	*port = ntohs(address.sin_port);
-	return pid;
+	peer->port = ntohs(address.sin_port);
+	peer->served = served;
 }
 
-void smtp_peer_stop(pid_t pid)
+void smtp_peer_stop(struct smtp_peer *peer)
 {
-	(void)kill(pid, SIGTERM);
-	(void)waitpid(pid, NULL, 0);
+	(void)kill(peer->pid, SIGTERM);
+	(void)waitpid(peer->pid, NULL, 0);
+	(void)munmap((void *)peer->served, sizeof *peer->served);
 }

@@ -9,11 +9,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* smtp_peer_start - at every address of this host; *port in host byte order.  Ends the process when
- * it cannot. */
-pid_t smtp_peer_start(uint16_t *port);
+struct smtp_peer {
+	pid_t pid;
+	uint16_t port;                  /* at every address of this host, host byte order */
+	const _Atomic uint64_t *served; /* connections that came to QUIT */
+};
+
+/* smtp_peer_start - ends the process when it cannot */
+void smtp_peer_start(struct smtp_peer *peer);
 
 /* smtp_peer_stop - and wait for its end */
-void smtp_peer_stop(pid_t pid);
+void smtp_peer_stop(struct smtp_peer *peer);
 
 #endif

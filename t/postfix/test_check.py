@@ -79,6 +79,7 @@ def test_a_clean_site_has_nothing_to_say(site):
     scene = still(site)
     scene.postfix.params["smtp_bind_address"] = "127.0.0.1"
     scene.start()
+    os.chmod(scene.postfix.log.path, 0o644)
     found = Lint(scene.milter)
     assert (found.code, found.document) == (0, {"status": "ok", "findings": []})
     assert run(scene.milter) == (0, "nothing found\n")
@@ -350,6 +351,7 @@ def test_master_cf_that_was_edited_and_not_reloaded(site):
     scene.postfix.use_milter(scene.milter, non_smtpd=True)
     scene.start()
     scene.milter.wait_state(scene.hop, "up")
+    os.chmod(scene.postfix.log.path, 0o644)
     assert Lint(scene.milter).bad() == []
     scene.change(service("svc", "smtp", "smtp_helo_name = other.example.test"))
     found = Lint(scene.milter)

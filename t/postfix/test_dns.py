@@ -70,6 +70,25 @@ def test_what_postfix_does_not_find_is_down_for_the_same_reason(site, host, zone
     scene.postfix.log.wait_for(rf"status=deferred.*({logged})", 15, mark)
 
 
+@pytest.mark.seconds(8)
+@pytest.mark.parametrize("role", ["transport", "content-filter"])
+def test_fault_19_where_postfix_bounces_mail_is_refused(site, role):
+    """In a map or content_filter a name that is gone is for ever."""
+    site.unbound(relay=[])
+    scene = RelayScene(site)
+    hop = f"smtp:[{NAME}]:{scene.relay.bind_to[1]}"
+    if role == "transport":
+        scene.postfix.route("to.test", hop)
+    else:
+        scene.postfix.params["content_filter"] = hop
+    scene.start()
+    scene.milter.wait_state(hop, "down", "dns-not-found", DETECTION)
+    scene.must_refuse(hop, "dns-not-found", "4.4.4", role, "host not found", "b@to.test")
+    mark = scene.postfix.log.mark()
+    scene.postfix.sendmail("a@from.test", ["b@to.test"], "Subject: hello\n\nhello\n")
+    scene.postfix.log.wait_for(r"dsn=5\.4\.4, status=bounced", 15, mark)
+
+
 @pytest.mark.seconds(15)
 def test_a_resolver_that_answers_nothing_is_dns_failure_until_it_does(site):
     unbound = site.unbound(relay=[f"@ 60 IN A {REMOTE_ADDRESS}"])

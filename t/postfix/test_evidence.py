@@ -67,6 +67,11 @@ class LogScene(RelayScene):
             assert hop["state"] == "up", hop
             time.sleep(0.1)
 
+    def log_findings(self):
+        """What `failfastctl check` says of the log."""
+        _, found = self.milter.ctl("-c", str(self.milter.conf), "check", "--json")
+        return [finding for finding in found["findings"] if finding["check"] == "log-unreadable"]
+
     def must_notice(self):
         """The relay is stopped, and Postfix's log tells it."""
         self.relay.stop()
@@ -222,7 +227,10 @@ def test_a_log_that_cannot_be_read_is_told_once_and_followed_when_it_can(site):
     scene.defer()
     scene.must_stay_up(6)
     assert len(scene.milter.log.find(OFF)) == 1
+    finding, = scene.log_findings()
+    assert str(scene.postfix.log.path) in finding["message"] and "setfacl" in finding["fix"], finding
     os.chmod(scene.postfix.log.path, 0o644)
+    assert scene.log_findings() == []
     scene.wait_following()
     scene.postfix.wait_delivery(lambda: scene.milter.hop(scene.hop)["state"] == "down", 12,
                                 "the next deferral is read")

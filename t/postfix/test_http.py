@@ -134,7 +134,7 @@ def test_those_who_only_sit_there_keep_nobody_out(lone):
             began = time.monotonic()
             assert lone.get("/healthz").status == 200
             assert time.monotonic() - began < 1
-        assert descriptors(lone.milter) <= before + 64 + 16 + 4
+        assert descriptors(lone.milter) <= before + 64 + 2
     finally:
         for sock in idle:
             sock.close()

@@ -46,10 +46,14 @@ def test_a_journal_that_cannot_be_read_is_told_once_and_how_to_change_that(site)
     scene.milter.log.wait_for(
         f"/var/log/mail.log: No such file or directory; the journal: Permission denied: .*{OFF}"
         r" \(add our user to the group systemd-journal, then restart us\)")
+    finding, = scene.log_findings()
+    assert "nobody may not read the journal" in finding["message"], finding
+    assert finding["fix"].startswith("usermod -a -G systemd-journal nobody"), finding
     scene.relay.stop()
     scene.defer()
     scene.must_stay_up(2)
     scene.journald.chmod(0o644)
+    assert scene.log_findings() == []
     mark = scene.milter.log.mark()
     scene.milter.hup()
     scene.milter.log.wait_for(JOURNAL, 10, mark)

@@ -1,10 +1,12 @@
 """Relays of several servers: each has its name, its TLS policy and its password, and Postfix beside us meets the same."""
+import os
 import pathlib
 
 import pytest
 
 from tls_peer import Authority
 
+from harness.milter import QUIET
 from harness.net import REMOTE_ADDRESS, REMOTE_ADDRESSES
 from harness.relays import PASSWORD, ServersScene, TlsScene, must_agree
 from harness.scene import DETECTION
@@ -17,6 +19,7 @@ ONE_MX = ["@ 60 IN MX 10 mx1", f"mx1 60 IN A {REMOTE_ADDRESS}"]
 TWO_MX = [*ONE_MX, "@ 60 IN MX 20 mx2", f"mx2 60 IN A {SECOND}"]
 NO_MX = [f"@ 60 IN A {REMOTE_ADDRESS}"]
 ALIAS = ["@ 60 IN MX 10 alias", "alias 60 IN CNAME mx1", f"mx1 60 IN A {REMOTE_ADDRESS}"]
+SLOW = {**QUIET, "interval": "60s", "fast_interval": "300ms"}
 CERTIFICATE = ("tls-certificate", "4.7.5", "relayhost", "server certificate not verified")
 REJECTED = ("auth-rejected", "4.7.8", "relayhost", "authentication rejected")
 
@@ -149,6 +152,25 @@ def test_a_password_that_one_exchanger_rejects_is_not_tried_at_the_next(site, au
     began = scene.peers[1].connections
     wait_until(lambda: scene.peers[1].connections >= began + 5, 15, "five more probes of the second")
     assert scene.attempts() == [hops, 0]
+
+
+@pytest.mark.seconds(8)
+def test_a_certificate_that_mail_meets_is_looked_at_at_once(site, authority):
+    """It was fine a moment ago, and would not be looked at for ten minutes; but Postfix defers mail."""
+    site.unbound(relay=NO_MX)
+    scene = ServersScene(site, authority, _issue(authority, DOMAIN), f"[{DOMAIN}]:PORT", probe=SLOW)
+    scene.postfix.params["relay_transport"] = "smtp"  # one hop for the log to speak of
+    scene.postfix.prepare()
+    scene.postfix.start()
+    os.chmod(scene.postfix.log.path, 0o644)
+    scene.milter.start()
+    scene.milter.wait_sockets()
+    scene.milter.wait_state(scene.hop, "up")
+    scene.milter.log.wait_for("following the log of Postfix", 10)
+    scene.relay.set_tls(identity=authority.issue(DOMAIN, [DOMAIN], ends="20210101000000Z"))
+    scene.must_accept()
+    scene.milter.wait_state(scene.hop, "down", "tls-certificate", 6)
+    scene.must_refuse(scene.hop, *CERTIFICATE)
 
 
 # Policies of the two nexthops of a list, their certificates, and what must come of it.

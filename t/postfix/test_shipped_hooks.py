@@ -112,28 +112,25 @@ def test_flush_of_a_site_that_postfix_keeps_a_list_for(site):
     desk = Desk(site, "flush", STATE=site.dir / "desk/state")
     scene = patient(site)
     with default_postfix(scene.postfix):
-        scene.filter.stop()
-        queued(scene)
-        scene.filter.start()
-        time.sleep(0.3)
-        mark = scene.postfix.log.mark()
-        done = desk.run(FAILFAST_HOP="relay:to.test")
-        assert (done.returncode, done.stderr) == (0, "")
-        wait_until(lambda: scene.filter.messages, 10, "it is delivered")
-        assert not scene.postfix.log.find("not eligible|fatal", mark)
-        # Without a list it is the whole queue.
-        (desk.state / "flush.last").unlink()
-        scene.filter.stop()
-        queued(scene)
-        scene.filter.start()
-        time.sleep(0.3)
-        done = desk.run(FAILFAST_HOP="smtp:elsewhere.example")
-        assert (done.returncode, done.stderr) == (0, "")
-        wait_until(lambda: len(scene.filter.messages) == 2, 10, "it is delivered")
+        # Of a site without a list it is the whole queue.
+        for count, hop in enumerate(("relay:to.test", "smtp:elsewhere.example"), 1):
+            scene.filter.stop()
+            queued(scene)
+            scene.filter.start()
+            mark = scene.postfix.log.mark()
+
+            def is_flushed(hop=hop, count=count):
+                """Again and again, because qmgr may have met the agent that deferred it a moment ago."""
+                (desk.state / "flush.last").unlink(missing_ok=True)
+                done = desk.run(FAILFAST_HOP=hop)
+                assert (done.returncode, done.stderr) == (0, "")
+                return len(scene.filter.messages) == count
+            wait_until(is_flushed, 10, "it is delivered", 0.3)
+            assert bool(scene.postfix.log.find("postqueue.*fatal|not eligible", mark)) == (count == 2)
 
 
 def test_flush_is_gentle(site):
-    desk = Desk(site, "flush", STATE=site.dir / "desk/state", PAUSE=2)
+    desk = Desk(site, "flush", STATE=site.dir / "desk/state", PAUSE=3)
     desk.stand_in("postqueue")
     for change in ({"FAILFAST_FROM": "up", "FAILFAST_TO": "down"}, {"FAILFAST_FROM": "unknown"},
                    {"FAILFAST_FROM": "degraded"}):
@@ -144,7 +141,7 @@ def test_flush_is_gentle(site):
     assert desk.calls() == ["postqueue -s partner.example"]
     for _ in range(3):
         assert desk.run().returncode == 0
-    assert len(desk.calls()) == 1 and time.monotonic() - began < 2, "the others wait in the background"
+    assert len(desk.calls()) == 1 and time.monotonic() - began < 3, "the others wait in the background"
     wait_until(lambda: len(desk.calls()) == 2, 5, "one flush for all of them")
     assert time.monotonic() - began >= 1
     assert desk.calls()[1] == "postqueue -f"

@@ -174,6 +174,19 @@ def test_fault_21_an_expired_certificate_refuses_mail_until_it_is_renewed(site, 
 
 
 @pytest.mark.seconds(8)
+@pytest.mark.parametrize("case", ["other_name", "unknown_authority", "self_signed"])
+def test_fault_21_a_certificate_that_nobody_believes_refuses_mail(site, authority, case):
+    make, words = CERTIFICATES[case]
+    scene = TlsScene(site, authority, make(authority, Authority(site.dir / "other", "Other Root"))).start()
+    hop = scene.milter.wait_state(scene.hop, "down", "tls-certificate", DETECTION)
+    assert re.search(words, hop["detail"]), hop
+    scene.must_refuse(scene.hop, "tls-certificate", "4.7.5", "relayhost", "server certificate not verified")
+    scene.must_have_nothing(scene.relay)
+    scene.relay.set_tls(identity=authority.issue(NAME, [NAME]))
+    scene.must_recover(scene.recovery())
+
+
+@pytest.mark.seconds(8)
 def test_fault_21_starttls_is_required_and_not_offered(site, authority):
     scene = TlsScene(site, authority, level="encrypt")
     scene.relay.set_tls("not_offered")
@@ -195,6 +208,26 @@ def test_fault_22_a_certificate_that_ends_soon(site, authority, level, state):
     hop, _said = must_agree(scene)
     assert (hop["state"], hop["reason"]) == (state, "tls-expiring" if state == "degraded" else None), hop
     assert hop["tls_not_after"] == "2030-01-01T00:00:00Z"
+    tags = [value for name, value in scene.must_deliver(scene.relay).header() if name == "Failfast-Status"]
+    assert len(tags) == (state == "degraded") and all("reason=tls-expiring" in tag for tag in tags), tags
+
+
+@pytest.mark.seconds(12)
+def test_fault_22_the_warning_ends_soon_after_the_certificate_is_renewed(site, authority):
+    """It is looked at once a minute, or when the operator asks."""
+    scene = TlsScene(site, authority)
+    scene.milter.options["tls_expiry_warning"] = "2000d"
+    scene.relay.set_tls(identity=authority.issue(NAME, [NAME], ends="20300101000000Z"))
+    scene.start()
+    scene.milter.wait_state(scene.hop, "degraded", "tls-expiring")
+    began = scene.relay.handshakes
+    seen = scene.relay.connections
+    wait_until(lambda: scene.relay.connections >= seen + 6, 15, "six more probes")
+    assert scene.relay.handshakes == began
+    scene.relay.set_tls(identity=authority.issue(NAME, [NAME], ends="20480101000000Z"))
+    scene.milter.ctl("probe", "--json", scene.hop)
+    # What ends first now is the authority, in ten years.
+    assert scene.milter.wait_state(scene.hop, "up")["tls_not_after"] > "2032"
 
 
 @pytest.mark.seconds(10)

@@ -5,9 +5,10 @@
  *
  *	hop remote smtp:[relay.example.net]:587 relayhost	(local or remote, name, role; of several, mail
  *								meets the first one first)
- *	rise 2
+ *	rise 2						(these three as by default)
  *	fall 3
  *	interval 10s
+ *	option tag = "always"				(as in failfast-milter.conf)
  *	rule "patient" { client = "other" after = 5m }		(as in failfast-milter.conf, on one line)
  *	at 0s probe ok -> up					(of several hops: at 0s probe relayhost ok -> up)
  *	at 10s probe connection-refused -> up		(add "hard" when it needs no second opinion)
@@ -18,42 +19,27 @@
  *	at 14s all-or-nothing authenticated -> yes
  *	at 14s rule-for other -> patient
  *	at 60s look -> unknown
+ *	at 70s force down for 2h saying new disks -> forced-down	(or up, or auto)
+ *	at 80s header -> Failfast-Status: mx.example.com; state=forced-down; ...	(what a message is tagged with, or "none")
+ *	at 90s restart file 75s -> forced-down			(with a state file that was written at that time)
+ *	default probe.interval -> 10s				(what an option is when nobody sets it)
  *
  * Everything after "->" is what must come out.  Clients of "mail", "all-or-nothing" and "rule-for" are local, reentry,
  * authenticated, mynetworks and other; "mynetworks" behind the first word says that it is in mynetworks, too.
  * "possibly" says that the mail may well take another way.  Where nothing is said, mail is from sender@from.example to
  * rcpt@to.example.  Times are since the start of the story, 1970-01-01T00:00:00Z.
  */
+#include "story.h"
+
 #include "base/cidr.h"
 #include "conf/duration.h"
-#include "health/machine.h"
 #include "verdict/reply.h"
-#include "verdict/verdict.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_BYTES = 512, WORDS = 16, HOPS = 4, START_MS = 1000, CONF_BYTES = 8192 };
-
-struct story_hop {
-	bool is_local;
-	enum hop_role role;
-	struct hop_view view; /* name and since */
-	struct check check;
-};
-
-struct story {
-	const char *filename;
-	int line;
-	int expectations;
-	struct machine_policy policy;
-	int64_t interval_ms;
-	struct story_hop hop[HOPS];
-	size_t hop_count;
-	char rules[CONF_BYTES]; /* text */
-	struct conf *conf;	/* made of it when the first mail comes */
-};
+enum { LINE_BYTES = 512, WORDS = 24 };
 
 static const char *const clients[] = {"local", "reentry", "authenticated", "mynetworks", "other"};
 static const char *const actions[] = {
@@ -63,7 +49,7 @@ static const char *const actions[] = {
 	[ACTION_TEMPFAIL] = "tempfail",
 };
 
-static _Noreturn void complain(const struct story *story, const char *what, const char *word)
+_Noreturn void story_complain(const struct story *story, const char *what, const char *word)
 {
 	(void)fprintf(stderr, "%s:%d: %s \"%s\"\n", story->filename, story->line, what, word);
 	exit(EXIT_FAILURE);
@@ -77,7 +63,7 @@ static int index_of(const char *word, const char *const list[], size_t count)
 	return -1;
 }
 
-static void expect(struct story *story, const char *expected, const char *found)
+void story_expect(struct story *story, const char *expected, const char *found)
 {
 	story->expectations++;
 	if (strcmp(expected, found) == 0)
@@ -87,14 +73,12 @@ static void expect(struct story *story, const char *expected, const char *found)
 	exit(EXIT_FAILURE);
 }
 
-static enum state state_at(const struct story *story, const struct story_hop *hop, int64_t now_ms)
+time_t story_seconds(int64_t now_ms)
 {
-	return machine_is_stale(&hop->check, story->interval_ms, 0, now_ms) ? STATE_UNKNOWN
-									    : hop->check.state;
+	return now_ms / 1000 - STORY_START_MS / 1000;
 }
 
-/* take_hop - the one that a word names by its role, else the first */
-static struct story_hop *take_hop(struct story *story, char ***word)
+struct story_hop *story_take_hop(struct story *story, char ***word)
 {
 	for (size_t i = 0; i < story->hop_count; i++)
 		if (**word != NULL && strcmp(hop_role_name(story->hop[i].role), **word) == 0) {
@@ -107,42 +91,41 @@ static struct story_hop *take_hop(struct story *story, char ***word)
 /* probe - a result comes in */
 static void probe(struct story *story, int64_t now_ms, char **word, const char *expected)
 {
-	struct story_hop *hop = take_hop(story, &word);
+	struct story_hop *hop = story_take_hop(story, &word);
 	struct machine_policy policy = story->policy;
 	struct outcome outcome = {REASON_NONE, SEVERITY_NONE, false};
-	enum state before = hop->check.state;
 
 	if (word[0] == NULL)
-		complain(story, "what does the probe say:", "");
+		story_complain(story, "what does the probe say:", "");
 	if (strcmp(word[0], "ok") != 0) {
 		outcome.reason = reason_from_token(word[0]);
 		if (outcome.reason == REASON_COUNT)
-			complain(story, "no such reason:", word[0]);
+			story_complain(story, "no such reason:", word[0]);
 		outcome.severity = reason_severity(outcome.reason);
 		outcome.is_hard = word[1] != NULL && strcmp(word[1], "hard") == 0;
 	}
 	if (hop->is_local)
 		policy.rise = 1;
+	coverage_result(&hop->check, &outcome);
 	(void)machine_apply(&hop->check, &policy, &outcome, now_ms);
-	if (hop->check.state != before)
-		hop->view.since = now_ms / 1000 - START_MS / 1000;
-	expect(story, expected, state_name(hop->check.state));
+	story_settle(hop, story_seconds(now_ms));
+	story_expect(story, expected, state_name(hop->check.state));
 }
 
 static void report(void *arg, const char *message)
 {
-	complain(arg, "a rule is wrong:", message);
+	story_complain(arg, "a rule is wrong:", message);
 }
 
-static const struct rules *rules_of(struct story *story)
+const struct conf *story_conf(struct story *story)
 {
 	if (story->conf == NULL) {
-		FILE *fp = fmemopen(story->rules, strlen(story->rules), "r");
+		FILE *fp = fmemopen(story->text, strlen(story->text), "r");
 
-		story->conf = conf_parse(fp, "the story's rules", report, story);
+		story->conf = conf_parse(fp, "the story's configuration", report, story);
 		(void)fclose(fp);
 	}
-	return story->conf->rules;
+	return story->conf;
 }
 
 /* A recipient to decide about. */
@@ -158,11 +141,11 @@ static void read_mail(struct story *story, int64_t now_ms, char **word, struct m
 	int class = word[0] != NULL ? index_of(word[0], clients, sizeof clients / sizeof *clients) : -1;
 
 	if (class < 0)
-		complain(story, "no such client:", word[0] != NULL ? word[0] : "");
+		story_complain(story, "no such client:", word[0] != NULL ? word[0] : "");
 	*mail = (struct mail){
 		.client.class = (enum client_class)class,
-		.facts = {rules_of(story), &mail->client, "sender@from.example", "rcpt@to.example",
-			  now_ms / 1000 - START_MS / 1000},
+		.facts = {story_conf(story)->rules, &mail->client, "sender@from.example", "rcpt@to.example",
+			  story_seconds(now_ms)},
 	};
 	for (word++; *word != NULL; word++) {
 		if (strcmp(*word, "mynetworks") == 0)
@@ -176,7 +159,7 @@ static void read_mail(struct story *story, int64_t now_ms, char **word, struct m
 		else if (strcmp(*word, "at") == 0 && word[1] != NULL)
 			mail->client.has_address = cidr_parse(*++word, &mail->client.address);
 		else
-			complain(story, "not understood of mail:", *word);
+			story_complain(story, "not understood of mail:", *word);
 	}
 }
 
@@ -192,8 +175,7 @@ static void decide(struct story *story, int64_t now_ms, char **word, struct deci
 		struct leg leg = {.role = hop->role, .is_possible = mail.is_possible};
 
 		(void)snprintf(leg.name, sizeof leg.name, "%s", hop->view.name);
-		hop->view.state = state_at(story, hop, now_ms);
-		hop->view.reason = hop->check.reason;
+		story_see(story, hop, now_ms);
 		(void)verdict_add(decision, &mail.facts, &leg, &hop->view);
 	}
 }
@@ -201,13 +183,14 @@ static void decide(struct story *story, int64_t now_ms, char **word, struct deci
 /* heard - a line of Postfix's log */
 static void heard(struct story *story, int64_t now_ms, char **word, const char *expected)
 {
-	struct story_hop *hop = take_hop(story, &word);
+	struct story_hop *hop = story_take_hop(story, &word);
 
 	(void)now_ms;
 	if (word[0] == NULL || strcmp(word[0], "deferred") != 0)
-		complain(story, "the log says \"deferred\", not", word[0] != NULL ? word[0] : "");
+		story_complain(story, "the log says \"deferred\", not", word[0] != NULL ? word[0] : "");
+	coverage_log(&hop->check);
 	(void)machine_accuse(&hop->check, &story->policy);
-	expect(story, expected, state_name(hop->check.state));
+	story_expect(story, expected, state_name(hop->check.state));
 }
 
 /* mail - a recipient is asked about */
@@ -221,10 +204,10 @@ static void mail(struct story *story, int64_t now_ms, char **word, const char *e
 	(void)snprintf(found, sizeof found, "%s", actions[decision.policy.action]);
 	if (decision.policy.action == ACTION_TEMPFAIL) {
 		reply_tempfail(&reply, &decision.hop, decision.leg.role, decision.policy.is_brief,
-			now_ms / 1000 - START_MS / 1000);
+			story_seconds(now_ms));
 		(void)snprintf(found, sizeof found, "tempfail \"%s\"", reply_line(&reply, line));
 	}
-	expect(story, expected, found);
+	story_expect(story, expected, found);
 }
 
 /* all_or_nothing - is the whole message refused with this recipient? */
@@ -233,7 +216,7 @@ static void all_or_nothing(struct story *story, int64_t now_ms, char **word, con
 	struct decision decision;
 
 	decide(story, now_ms, word, &decision);
-	expect(story, expected,
+	story_expect(story, expected,
 		decision.policy.action == ACTION_TEMPFAIL && decision.policy.all_or_nothing ? "yes" : "no");
 }
 
@@ -243,14 +226,15 @@ static void rule_for(struct story *story, int64_t now_ms, char **word, const cha
 	struct decision decision;
 
 	decide(story, now_ms, word, &decision);
-	expect(story, expected, decision.policy.rule != NULL ? decision.policy.rule : "none");
+	story_expect(story, expected, decision.policy.rule != NULL ? decision.policy.rule : "none");
 }
 
 static void look(struct story *story, int64_t now_ms, char **word, const char *expected)
 {
-	const struct story_hop *hop = take_hop(story, &word);
+	struct story_hop *hop = story_take_hop(story, &word);
 
-	expect(story, expected, state_name(state_at(story, hop, now_ms)));
+	story_see(story, hop, now_ms);
+	story_expect(story, expected, state_name(hop->view.state));
 }
 
 static const struct {
@@ -263,6 +247,9 @@ static const struct {
 	{"all-or-nothing", all_or_nothing},
 	{"rule-for", rule_for},
 	{"look", look},
+	{"force", story_force},
+	{"restart", story_restart},
+	{"header", story_header},
 };
 
 /* at - "at TIME EVENT ... -> ..." */
@@ -272,14 +259,15 @@ static void at(struct story *story, char **word, const char *expected)
 
 	if (word[0] == NULL || !duration_parse(word[0], &now_ms) || word[1] == NULL ||
 		expected == NULL || story->hop_count == 0)
-		complain(story, "a line reads \"at TIME WHAT ... -> EXPECTED\" behind a hop, not", "at");
-	now_ms += START_MS;
+		story_complain(story, "a line reads \"at TIME WHAT ... -> EXPECTED\" behind a hop, not", "at");
+	now_ms += STORY_START_MS;
+	story_pass(story, now_ms);
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (strcmp(word[1], events[i].name) == 0) {
 			events[i].happen(story, now_ms, word + 2, expected);
 			return;
 		}
-	complain(story, "nothing happens by the name of", word[1]);
+	story_complain(story, "nothing happens by the name of", word[1]);
 }
 
 /* hop - "hop local|remote NAME ROLE" */
@@ -287,27 +275,27 @@ static void hop(struct story *story, char **word)
 {
 	struct story_hop *hop = &story->hop[story->hop_count];
 
-	if (word[0] == NULL || word[1] == NULL || word[2] == NULL || story->hop_count == HOPS)
-		complain(story, "a hop is \"local|remote NAME ROLE\", not", "");
+	if (word[0] == NULL || word[1] == NULL || word[2] == NULL || story->hop_count == STORY_HOPS)
+		story_complain(story, "a hop is \"local|remote NAME ROLE\", not", "");
 	story->hop_count++;
-	hop->check.state = STATE_UNKNOWN;
+	hop->check.state = hop->shown = STATE_UNKNOWN;
 	hop->is_local = strcmp(word[0], "local") == 0;
 	(void)snprintf(hop->view.name, sizeof hop->view.name, "%s", word[1]);
 	for (unsigned role = ROLE_PROXY_FILTER; role <= ROLE_TRANSPORT; role <<= 1)
 		if (strcmp(hop_role_name((enum hop_role)role), word[2]) == 0)
 			hop->role = (enum hop_role)role;
 	if (hop->role == 0)
-		complain(story, "no such role:", word[2]);
+		story_complain(story, "no such role:", word[2]);
 }
 
-/* rule - one more line of rules */
-static void rule(struct story *story, const char *line)
+/* configure - one more line of the configuration */
+static void configure(struct story *story, const char *line)
 {
-	size_t used = strlen(story->rules);
+	size_t used = strlen(story->text);
 
-	if (used + strlen(line) + 2 > sizeof story->rules || story->conf != NULL)
-		complain(story, "rules go before mail, and are not as many:", line);
-	(void)snprintf(story->rules + used, sizeof story->rules - used, "%s\n", line);
+	if (used + strlen(line) + 2 > sizeof story->text || story->conf != NULL)
+		story_complain(story, "rules and options go before mail, and are not as many:", line);
+	(void)snprintf(story->text + used, sizeof story->text - used, "%s\n", line);
 }
 
 static void run_line(struct story *story, char *line)
@@ -316,7 +304,12 @@ static void run_line(struct story *story, char *line)
 	int count = 0;
 
 	if (strncmp(line, "rule ", strlen("rule ")) == 0) {
-		rule(story, line);
+		coverage_rule(line);
+		configure(story, line);
+		return;
+	}
+	if (strncmp(line, "option ", strlen("option ")) == 0) {
+		configure(story, line + strlen("option "));
 		return;
 	}
 	if (arrow != NULL) {
@@ -332,23 +325,29 @@ static void run_line(struct story *story, char *line)
 		at(story, word + 1, expected);
 	else if (strcmp(word[0], "hop") == 0)
 		hop(story, word + 1);
+	else if (strcmp(word[0], "default") == 0)
+		story_default(story, word + 1, expected);
 	else if (strcmp(word[0], "rise") == 0 && count == 2)
 		story->policy.rise = (unsigned)strtoul(word[1], NULL, 10);
 	else if (strcmp(word[0], "fall") == 0 && count == 2)
 		story->policy.fall = (unsigned)strtoul(word[1], NULL, 10);
 	else if (strcmp(word[0], "interval") != 0 || count != 2 ||
 		 !duration_parse(word[1], &story->interval_ms))
-		complain(story, "not understood:", word[0]);
+		story_complain(story, "not understood:", word[0]);
 }
 
 static int run_file(const char *filename)
 {
-	struct story story = {
-		.filename = filename, .policy = {2, 3}, .interval_ms = 10000,
-		.rules = "user = \"\"\nlisten_group = \"\"\n"};
+	struct story story = {.filename = filename, .text = "user = \"\"\nlisten_group = \"\"\n"};
+	const struct conf *conf = story_conf(&story);
 	FILE *fp = fopen(filename, "re");
 	char line[LINE_BYTES];
 
+	/* What a story does not say is as it is by default. */
+	story.policy = (struct machine_policy){conf->probe.rise, conf->probe.fall};
+	story.interval_ms = conf->probe.interval_ms;
+	conf_unref(story.conf);
+	story.conf = NULL;
 	if (fp == NULL) {
 		perror(filename);
 		exit(EXIT_FAILURE);
@@ -361,16 +360,18 @@ static int run_file(const char *filename)
 	fclose(fp);
 	conf_unref(story.conf);
 	if (story.expectations == 0)
-		complain(&story, "the story expects nothing", "");
+		story_complain(&story, "the story expects nothing", "");
 	return story.expectations;
 }
 
+/* With "--complete" before the stories they must leave out nothing. */
 int main(int argc, char **argv)
 {
-	int expectations = 0;
+	bool is_complete = argc > 1 && strcmp(argv[1], "--complete") == 0;
+	int first = is_complete ? 2 : 1, expectations = 0;
 
-	for (int i = 1; i < argc; i++)
+	for (int i = first; i < argc; i++)
 		expectations += run_file(argv[i]);
-	(void)printf("%d stories, %d expectations met\n", argc - 1, expectations);
-	return argc > 1 ? EXIT_SUCCESS : EXIT_FAILURE;
+	(void)printf("%d stories, %d expectations met\n", argc - first, expectations);
+	return argc > first && (!is_complete || coverage_missing() == 0) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

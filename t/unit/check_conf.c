@@ -54,20 +54,17 @@ START_TEST(the_probe_section_has_defaults)
 }
 END_TEST
 
-START_TEST(what_this_version_lacks_is_off_by_default)
+START_TEST(the_program_of_on_change_is_known_with_its_line)
 {
-	struct conf *conf = parse_good("postfix \"/etc/postfix\" { }");
+	struct conf *conf = parse_good("slow = 1s\non_change = /usr/bin/true\n");
 
-	ck_assert_str_eq(conf->on_change, "");
-	ck_assert_str_eq(conf->state, "");
+	ck_assert_str_eq(conf->on_change, "/usr/bin/true");
+	ck_assert_int_eq(conf->on_change_line, 2);
 	conf_unref(conf);
-}
-END_TEST
-
-START_TEST(what_this_version_lacks_can_be_switched_off)
-{
-	conf_unref(parse_good("http = \"\" on_change = '' state = \"\"\n"
-			      "hop \"*\" { tls = none ca_file = \"\" recipient = \"\" }\n"));
+	conf = parse_good("slow = 1s\n");
+	ck_assert_str_eq(conf->on_change, "");
+	ck_assert_int_eq(conf->on_change_line, 0);
+	conf_unref(conf);
 }
 END_TEST
 
@@ -367,8 +364,7 @@ static void add_values(TCase *tcase)
 {
 	ADD(an_empty_file_gives_the_defaults);
 	ADD(the_probe_section_has_defaults);
-	ADD(what_this_version_lacks_is_off_by_default);
-	ADD(what_this_version_lacks_can_be_switched_off);
+	ADD(the_program_of_on_change_is_known_with_its_line);
 	ADD(evidence_is_taken_unless_it_is_switched_off);
 	ADD(every_option_can_be_set);
 	ADD(every_probe_option_can_be_set);

@@ -175,6 +175,19 @@ START_TEST(other_settings_of_tls_are_looked_at_at_once)
 }
 END_TEST
 
+START_TEST(when_mail_does_not_get_through_tls_is_looked_at_but_nothing_is_authenticated)
+{
+	(void)ask(ONE, NOW);
+	(void)take(ONE, NOW, REASON_NONE, TO_TLS | TO_AUTH);
+	deep_doubt(&deep);
+	ck_assert(!ask(ONE, NOW + 1));
+	ck_assert_int_eq(task.depth, DEPTH_TLS);
+	(void)take(ONE, NOW + 1, REASON_NONE, TO_TLS);
+	(void)ask(ONE, NOW + 2);
+	ck_assert_int_eq(task.depth, DEPTH_HELLO);
+}
+END_TEST
+
 START_TEST(a_recipient_is_asked_for_by_itself_or_with_authentication)
 {
 	wish.recipient = "a@example.test";
@@ -223,6 +236,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, the_operator_may_ask_again);
 	tcase_add_test(tcase, a_hop_that_is_not_looked_at_so_deep_any_more_is_cured);
 	tcase_add_test(tcase, other_settings_of_tls_are_looked_at_at_once);
+	tcase_add_test(tcase, when_mail_does_not_get_through_tls_is_looked_at_but_nothing_is_authenticated);
 	tcase_add_test(tcase, a_recipient_is_asked_for_by_itself_or_with_authentication);
 	tcase_add_test(tcase, servers_that_were_not_met_for_long_are_forgotten);
 }

@@ -3,7 +3,10 @@
  */
 #include "dialogue_peer.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 enum { LONG_BYTES = 100 * 1000, MANY_LINES = 10 * 1000, MEMORY_KIB = 16 * 1024 };
@@ -155,6 +158,87 @@ START_TEST(odd_bytes_have_their_reason_and_are_told_in_print)
 }
 END_TEST
 
+static size_t fill(int fd)
+{
+	static const char filler[1024];
+	size_t count = 0;
+	ssize_t sent;
+
+	while ((sent = send(fd, filler, sizeof filler, 0)) > 0)
+		count += (size_t)sent;
+	ck_assert_int_eq(errno, EAGAIN);
+	return count;
+}
+
+/* fill_up - until the peer's window is closed, too; returns how much it took */
+static size_t fill_up(int fd)
+{
+	struct pollfd writable = {.fd = fd, .events = POLLOUT};
+	size_t count = 0;
+
+	do
+		count += fill(fd);
+	while (poll(&writable, 1, 100) > 0);
+	return count + fill(fd);
+}
+
+/* unread - bytes that wait on a socket */
+static int unread(int fd)
+{
+	int count = -1;
+
+	ck_assert_int_eq(ioctl(fd, FIONREAD, &count), 0);
+	return count;
+}
+
+/* expect_line - the peer's next words but what the connection was filled with, as long as they take to come */
+static void expect_line(int fd, size_t *filled, const char *line)
+{
+	char bytes[4096];
+	size_t used = 0;
+
+	while (used < strlen(line)) {
+		ssize_t count = recv(fd, bytes + used, *filled > 0 && *filled < 1024 ? *filled : 1024, 0);
+
+		if (count > 0 && *filled > 0)
+			*filled -= (size_t)count < *filled ? (size_t)count : *filled;
+		else if (count > 0)
+			used += (size_t)count;
+		ck_assert_uint_le(used, strlen(line));
+		ck_assert_int_eq(event_base_loop(base, EVLOOP_NONBLOCK), 0);
+	}
+	ck_assert_int_eq(memcmp(bytes, line, used), 0);
+}
+
+START_TEST(a_line_that_the_socket_does_not_take_waits)
+{
+	struct smtp_dialogue_request request = {.protocol = PROTOCOL_SMTP,
+		.depth = DEPTH_HELLO,
+		.reply_timeout_ms = 20 * 1000,
+		.helo = "client.example",
+		.peer = "peer",
+		.name = "smtp:[peer]"};
+	int pair[2], small = 4096;
+	size_t filled;
+
+	tcp_pair(pair);
+	(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+	filled = fill_up(pair[0]);
+	client.dialogue = smtp_dialogue_start(base, pair[0], &request, on_done, on_closed, &client);
+	ck_assert_int_eq(send(pair[1], "220 mx\r\n", 8, 0), 8);
+	do
+		ck_assert_int_eq(event_base_loop(base, EVLOOP_NONBLOCK), 0);
+	while (unread(pair[0]) > 0);
+	expect_line(pair[1], &filled, "EHLO client.example\r\n");
+	ck_assert_int_eq(send(pair[1], "250 mx\r\n", 8, 0), 8);
+	expect_line(pair[1], &filled, "QUIT\r\n");
+	(void)close(pair[1]);
+	while (client.closed == 0)
+		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
+	ck_assert_int_eq(client.result.reason, REASON_NONE);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_checked_fixture(tcase, setup, teardown);
@@ -166,6 +250,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_refusal_of_100_kB_is_told_in_short);
 	tcase_add_test(tcase, a_greeting_of_10000_lines_is_one);
 	tcase_add_test(tcase, a_hello_of_10000_lines_counts_by_its_last);
+	tcase_add_test(tcase, a_line_that_the_socket_does_not_take_waits);
 	tcase_add_loop_test(
 		tcase, odd_bytes_have_their_reason_and_are_told_in_print, 0, sizeof odd / sizeof odd[0]);
 }

@@ -125,7 +125,9 @@ START_TEST(a_watcher_gets_the_table_and_then_each_change_that_it_asks_for)
 	document = json_loads(line, 0, NULL);
 	ck_assert_str_eq(json_string_value(json_object_get(document, "from")), "up");
 	ck_assert_str_eq(json_string_value(json_object_get(document, "to")), "down");
-	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(document, "hop"), "hop")), "relay:x");
+	ck_assert_str_eq(
+		json_string_value(json_object_get(json_object_get(document, "hop"), "hop")),
+		"relay:x");
 	json_decref(document);
 	close_client(&client);
 }

@@ -24,7 +24,8 @@ static void teardown(void)
 
 static enum hook_put put(const char *hop, enum state from, enum state to)
 {
-	struct hook_event one = {.from = from, .to = to, .reason = REASON_CONNECTION_REFUSED, .since = to};
+	struct hook_event one = {
+		.from = from, .to = to, .reason = REASON_CONNECTION_REFUSED, .since = to};
 
 	(void)snprintf(one.hop, sizeof one.hop, "%s", hop);
 	(void)snprintf(one.detail, sizeof one.detail, "now %s", state_name(to));

@@ -86,8 +86,9 @@ static void use_script(const char *text)
 
 static void ask(uint32_t number)
 {
-	static const char values[] = "x:[::1]\0transport\0up\0down\0connection-refused\0it; $(said) \"no\"\0"
-				     "2026-11-21T18:20:07Z\0mx.example.com";
+	static const char values[] =
+		"x:[::1]\0transport\0up\0down\0connection-refused\0it; $(said) \"no\"\0"
+		"2026-11-21T18:20:07Z\0mx.example.com";
 	char payload[256];
 
 	memcpy(payload, &number, sizeof number);
@@ -138,10 +139,13 @@ END_TEST
 
 START_TEST(a_program_inherits_no_descriptor_and_no_signal)
 {
-	/* The shell has a descriptor for the script; of signals, 32 and 33 are the C library's own. */
-	use_script("for fd in /proc/$$/fd/*; do readlink $fd; done | sed -e 's/pipe:.*/pipe/' | grep -vx \"$0\" |\n"
+	/* The shell has a descriptor for the script; of signals, 32 and 33 are the C library's own.
+	 */
+	use_script("for fd in /proc/$$/fd/*; do readlink $fd; done | sed -e 's/pipe:.*/pipe/' | "
+		   "grep -vx \"$0\" |\n"
 		   "sort | uniq -c | tr -s ' ' >$said; pwd >>$said\n"
-		   "grep -E '^(SigBlk|SigIgn)' /proc/self/status | sed 's/\\(.*\\)0000000180000000/\\10000000000000000/' >>$said");
+		   "grep -E '^(SigBlk|SigIgn)' /proc/self/status | sed "
+		   "'s/\\(.*\\)0000000180000000/\\10000000000000000/' >>$said");
 	ask(1);
 	ck_assert_int_eq(wait_result()->number, 0);
 	ck_assert_str_eq(what_it_said(),
@@ -213,7 +217,8 @@ START_TEST(what_takes_too_long_is_ended_with_all_its_children)
 	int64_t start_ms = clock_now_ms();
 
 	/* Both take no TERM. */
-	use_script("trap '' TERM; sleep 60 & echo $! >$said; echo waiting >&2; while :; do sleep 60; done");
+	use_script("trap '' TERM; sleep 60 & echo $! >$said; echo waiting >&2; while :; do sleep "
+		   "60; done");
 	ask(1);
 	ck_assert_int_eq(wait_result()->end, HOOK_TIMED_OUT);
 	ck_assert_str_eq(result.words, "waiting");

@@ -216,6 +216,16 @@ static struct facts stranger(const char *mailer, const char *nexthop)
 		.nexthop = nexthop};
 }
 
+/* begin_message - of a session that begins now */
+static struct message *begin_message(const struct facts *facts)
+{
+	struct site *site = site_current();
+	struct message *message = message_new(site, facts);
+
+	site_unref(site);
+	return message;
+}
+
 static enum conf_action ask(struct message *message, const struct facts *facts,
 	struct decision *decision)
 {
@@ -226,7 +236,7 @@ static enum conf_action ask(struct message *message, const struct facts *facts,
 START_TEST(a_broken_filter_refuses_whatever_the_recipient_s_way_is)
 {
 	struct facts facts = stranger("smtp", "[127.0.0.1]:2525");
-	struct message *message = message_new(&facts);
+	struct message *message = begin_message(&facts);
 	struct decision decision;
 
 	set("scan:[127.0.0.1]:10024", REASON_CONNECTION_REFUSED);
@@ -241,7 +251,7 @@ END_TEST
 START_TEST(the_first_hop_that_mail_meets_is_named)
 {
 	struct facts facts = stranger("smtp", "[127.0.0.1]:2525");
-	struct message *message = message_new(&facts);
+	struct message *message = begin_message(&facts);
 	struct decision decision;
 
 	set("scan:[127.0.0.1]:10024", REASON_CONNECTION_LOST);
@@ -255,7 +265,7 @@ END_TEST
 START_TEST(a_degraded_filter_does_not_hide_a_broken_relay)
 {
 	struct facts facts = stranger("smtp", "[127.0.0.1]:2525");
-	struct message *message = message_new(&facts);
+	struct message *message = begin_message(&facts);
 	struct decision decision;
 
 	set("scan:[127.0.0.1]:10024", REASON_SLOW);
@@ -270,7 +280,7 @@ START_TEST(one_broken_recipient_does_not_refuse_another)
 {
 	struct facts good = stranger("smtp", "[127.0.0.1]:2525");
 	struct facts bad = stranger("smtp", "[127.0.0.1]:2526");
-	struct message *message = message_new(&good);
+	struct message *message = begin_message(&good);
 	struct decision decision;
 	struct reply reply = {"451", "4.4.1", "x"};
 
@@ -295,7 +305,7 @@ START_TEST(authenticated_clients_get_all_or_nothing_and_full_words)
 	struct reply reply = {"451", "4.4.1", "x"};
 
 	facts.login = "user";
-	message = message_new(&facts);
+	message = begin_message(&facts);
 	set("scan:[127.0.0.1]:10024", REASON_NONE);
 	set("smtp:[127.0.0.1]:2526", REASON_CONNECTION_REFUSED);
 	ck_assert_int_eq(ask(message, &facts, &decision), ACTION_TEMPFAIL);
@@ -313,7 +323,7 @@ START_TEST(mynetworks_get_full_words)
 	struct decision decision;
 
 	facts.client_address = "192.0.2.77";
-	message = message_new(&facts);
+	message = begin_message(&facts);
 	set("scan:[127.0.0.1]:10024", REASON_CONNECTION_REFUSED);
 	ck_assert_int_eq(ask(message, &facts, &decision), ACTION_TEMPFAIL);
 	ck_assert(!decision.policy.is_brief);
@@ -327,7 +337,7 @@ END_TEST
 START_TEST(what_breaks_while_the_data_comes_refuses_the_message)
 {
 	struct facts facts = stranger("smtp", "[127.0.0.1]:2525");
-	struct message *message = message_new(&facts);
+	struct message *message = begin_message(&facts);
 	struct decision decision;
 
 	set("scan:[127.0.0.1]:10024", REASON_NONE);
@@ -344,7 +354,7 @@ START_TEST(what_breaks_late_for_one_of_two_recipients_only_tags)
 {
 	struct facts first = stranger("smtp", "[127.0.0.1]:2525");
 	struct facts second = stranger("smtp", "[127.0.0.1]:2526");
-	struct message *message = message_new(&first);
+	struct message *message = begin_message(&first);
 	struct decision decision;
 
 	set("scan:[127.0.0.1]:10024", REASON_NONE);
@@ -377,7 +387,7 @@ START_TEST(mail_of_sendmail_is_tagged_never_refused)
 	int tags = 0;
 
 	facts.daemon_port = "0";
-	message = message_new(&facts);
+	message = begin_message(&facts);
 	set("scan:[127.0.0.1]:10024", REASON_CONNECTION_REFUSED);
 	ck_assert_int_eq(ask(message, &facts, &decision), ACTION_TAG);
 	message_end(message, table, &decision);
@@ -396,7 +406,7 @@ START_TEST(what_a_filter_hands_back_is_accepted_with_its_headers)
 
 	facts.daemon_address = "127.0.0.1";
 	facts.daemon_port = "10025";
-	message = message_new(&facts);
+	message = begin_message(&facts);
 	set("scan:[127.0.0.1]:10024", REASON_CONNECTION_REFUSED);
 	set("smtp:[127.0.0.1]:2525", REASON_CONNECTION_REFUSED);
 	ck_assert_int_eq(ask(message, &facts, &decision), ACTION_ACCEPT);
@@ -410,7 +420,7 @@ END_TEST
 START_TEST(forged_headers_are_given_highest_first)
 {
 	struct facts facts = stranger("smtp", "example.com");
-	struct message *message = message_new(&facts);
+	struct message *message = begin_message(&facts);
 
 	message_forged(message, "mx.example.com; state=up");
 	message_forged(message, "other.example; state=up");
@@ -432,14 +442,14 @@ START_TEST(tag_always_and_never_do_what_they_say)
 	set("scan:[127.0.0.1]:10024", REASON_NONE);
 	set("smtp:[127.0.0.1]:2525", REASON_SLOW);
 	open_site("tag = always\n");
-	message = message_new(&facts);
+	message = begin_message(&facts);
 	ask(message, &facts, &decision);
 	message_end(message, table, &decision);
 	message_each_tag(message, table, &decision, count_tag, &tags);
 	ck_assert_int_eq(tags, 2);
 	message_free(message);
 	open_site("tag = never\n");
-	message = message_new(&facts);
+	message = begin_message(&facts);
 	tags = 0;
 	ask(message, &facts, &decision);
 	message_end(message, table, &decision);
@@ -452,12 +462,12 @@ END_TEST
 START_TEST(a_reload_changes_nothing_in_mid_message)
 {
 	struct facts facts = stranger("smtp", "[127.0.0.1]:2525");
-	struct message *message = message_new(&facts);
+	struct message *message = begin_message(&facts);
 
 	open_site("header = X-Other\n");
 	ck_assert_str_eq(message_conf(message)->header, "Failfast-Status");
 	message_free(message);
-	message = message_new(&facts);
+	message = begin_message(&facts);
 	ck_assert_str_eq(message_conf(message)->header, "X-Other");
 	message_free(message);
 }
@@ -466,7 +476,7 @@ END_TEST
 START_TEST(a_thousand_recipients_of_one_hop_cost_one_leg)
 {
 	struct facts facts = stranger("smtp", "[127.0.0.1]:2525");
-	struct message *message = message_new(&facts);
+	struct message *message = begin_message(&facts);
 	struct decision decision;
 	int tags = 0;
 

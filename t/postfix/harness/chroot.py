@@ -1,7 +1,7 @@
 """chroot - a system of its own to install packages in, with a Postfix that delivers
 
-By default it is the running system under an overlay: as it is installed here, and nothing that is done
-to it is left.  FAILFAST_CLEAN_ROOT names a tar file with another system (scripts/check package-clean).
+It is an overlay over the running system, or over another one that FAILFAST_CLEAN_ROOT names (scripts/check
+package-clean), so nothing that is done to it is left.
 """
 import ctypes
 import os
@@ -73,11 +73,7 @@ class Chroot:
         self.root = self.dir / "root"
         self.root.mkdir(parents=True)
         self._mounted = []
-        clean = os.environ.get("FAILFAST_CLEAN_ROOT")
-        if clean:
-            subprocess.run(["tar", "-xf", clean, "-C", str(self.root), "--exclude=./dev/*"], check=True)
-        else:
-            self._overlay()
+        self._overlay(os.environ.get("FAILFAST_CLEAN_ROOT") or "/")
         self._mount("proc", self.root / "proc", "proc")
         self._mount("/dev", self.root / "dev", "none", MS_BIND | MS_REC)
         self._mount("tmpfs", self.root / "run", "tmpfs", 0, "mode=0755")
@@ -89,11 +85,11 @@ class Chroot:
         _mount(source, target, *rest)
         self._mounted.append(str(target))
 
-    def _overlay(self):
+    def _overlay(self, lower):
         for name in ("upper", "work"):
             (self.dir / name).mkdir()
         self._mount("overlay", self.root, "overlay", 0,
-                    f"lowerdir=/,upperdir={self.dir / 'upper'},workdir={self.dir / 'work'}")
+                    f"lowerdir={lower},upperdir={self.dir / 'upper'},workdir={self.dir / 'work'}")
 
     def _prepare(self):
         policy = self.root / "usr/sbin/policy-rc.d"

@@ -80,6 +80,7 @@ class Milter:
         self.evidence = ""  # of the postfix sections; "": the default
         self.extra = ""
         self.flags = ["-f", "-v"]
+        self.env = {}  # beside ours
         self.process = None
 
     def _default_listen(self):
@@ -105,7 +106,8 @@ class Milter:
 
     def conf_text(self):
         """The configuration as it should be now."""
-        options = {"listen": self.listen, "control": self.control, "http": "", "user": USER,
+        # No state file unless a test is about it: what one start has seen is nothing to the next.
+        options = {"listen": self.listen, "control": self.control, "http": "", "user": USER, "state": "",
                    **self.options}
         lines = [f"{key} = {literal(value)}" for key, value in options.items()]
         evidence = f"evidence = {self.evidence}" if self.evidence else ""
@@ -125,7 +127,8 @@ class Milter:
             return subprocess.Popen(
                 [program("failfast-milter"), *self.flags, *flags, "-c", str(self.conf),
                  "-p", str(self.pidfile)],
-                stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True,
+                env={**os.environ, **self.env})
 
     def start(self, wait=True):
         """Start, and return when the control socket answers."""
@@ -243,6 +246,27 @@ class Milter:
             return document
         assert not check, f"failfastctl status: exit {code}: {document}"
         return None
+
+    def ask(self, **request):
+        """One request by the control socket, without failfastctl; the document."""
+        with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rwb") as stream:
+            connection.settimeout(15)
+            connection.connect(str(self.control))
+            stream.write(json.dumps(request).encode() + b"\n")
+            stream.flush()
+            return json.loads(stream.readline())
+
+    def force(self, hop, state, *args):
+        """failfastctl force, which has to work; the hop as it is then."""
+        code, document = self.ctl("force", "--json", hop, state, *args)
+        assert code == 0, document
+        return document["status"]
+
+    def reload(self):
+        """failfastctl reload, which has to work; its document."""
+        code, document = self.ctl("reload", "--json")
+        assert code == 0 and document["reloaded"], document
+        return document
 
     def hops(self):
         """{name: hop} of what status says."""
