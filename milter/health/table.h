@@ -116,7 +116,7 @@ void table_observe(struct table *table, const struct table_observer *observer);
 bool table_look(struct table *table, const char *name, int64_t now_ms, struct hop_view *out);
 
 /*
- * table_ask - copy what is known, and for a hop of this host see to it that it is fresh.
+ * table_ask - copy what is known but for mail, and for a hop of this host see to it that it is fresh.
  *
  * A result older than max_age is not used: a probe is asked for, and this thread waits for its result
  * until max_wait after that probe's start, no later; then the last known state counts.  From three
