@@ -338,7 +338,7 @@ static void build_http(const struct sockets *sockets)
 /* build_events - the parts of the event thread, in the order in which they need each other */
 static void build_events(const struct sources *sources, const struct sockets *sockets, int hook_fd)
 {
-	static const struct timeval beat = {HEARTBEAT_BEAT_MS / 1000, HEARTBEAT_BEAT_MS % 1000 * 1000};
+	static const struct timeval beat = {HEARTBEAT_BEAT_MS / 1000, HEARTBEAT_BEAT_MS % 1000 * 1000L};
 
 	engine.notify = notify_new();
 	engine.hook = hook_new(engine.base, hook_fd);

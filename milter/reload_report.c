@@ -29,10 +29,13 @@ void reload_report_free(struct reload_report *report)
 	*report = (struct reload_report){0};
 }
 
-char *reload_report_pack(const struct reload_report *report, uint32_t number, bool is_good, size_t *bytes)
+char *reload_report_pack(
+	const struct reload_report *report, uint32_t number, bool is_good, size_t *bytes)
 {
 	char head[64];
-	int head_bytes = snprintf(head, sizeof head, "%u%c%s", (unsigned)number, '\0', is_good ? "good" : "bad") + 1;
+	int head_bytes = snprintf(head, sizeof head, "%u%c%s", (unsigned)number, '\0',
+				 is_good ? "good" : "bad") +
+			 1;
 	char *block;
 
 	*bytes = (size_t)head_bytes + report->bytes;
@@ -58,7 +61,8 @@ static const char *next(const char **block, size_t *bytes)
 
 bool reload_report_unpack(const char *block, size_t bytes, struct reload_answer *answer)
 {
-	const char *number = next(&block, &bytes), *word = number != NULL ? next(&block, &bytes) : NULL, *line;
+	const char *number = next(&block, &bytes),
+		   *word = number != NULL ? next(&block, &bytes) : NULL, *line;
 	char *end;
 
 	if (word == NULL)

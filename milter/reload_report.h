@@ -22,9 +22,10 @@ struct reload_report {
 /* reload_report_add - one line of what is wrong; those above RELOAD_REPORT_LINES are left out */
 void reload_report_add(struct reload_report *report, const char *line);
 
-/* reload_report_pack - as a block for CHANNEL_RELOADED, which the caller frees: an answer to the request of that
- * number */
-char *reload_report_pack(const struct reload_report *report, uint32_t number, bool is_good, size_t *bytes);
+/* reload_report_pack - as a block for CHANNEL_RELOADED, which the caller frees: an answer to the
+ * request of that number */
+char *reload_report_pack(
+	const struct reload_report *report, uint32_t number, bool is_good, size_t *bytes);
 
 /* reload_report_free - what it owns */
 void reload_report_free(struct reload_report *report);

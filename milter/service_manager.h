@@ -16,8 +16,8 @@ void service_manager_reloading(void);
 
 void service_manager_stopping(void);
 
-/* service_manager_interval_ms - how often it wants to hear that we are alive, halved as sd_watchdog_enabled(3)
- * recommends; 0: it does not want to */
+/* service_manager_interval_ms - how often it wants to hear that we are alive, halved as
+ * sd_watchdog_enabled(3) recommends; 0: it does not want to */
 int64_t service_manager_interval_ms(void);
 
 /* service_manager_alive - we are */

@@ -1,8 +1,8 @@
 /*
  * state_directory - where the state file lies
  *
- * Its parent may belong to anybody, so the new directory is held by a descriptor before it is given away: nothing that
- * is put in its place is.
+ * Its parent may belong to anybody, so the new directory is held by a descriptor before it is given
+ * away: nothing that is put in its place is.
  */
 #include "state_directory.h"
 
@@ -54,7 +54,8 @@ void state_directory_make(const struct conf *conf, const struct privilege *privi
 		*slash = '\0';
 		make_parents(directory);
 		/* The engine tells what comes of it when it cannot write there. */
-		if (mkdir(directory, 0700) == 0 ? !give_away(directory, &privilege->engine) : errno != EEXIST)
+		if (mkdir(directory, 0700) == 0 ? !give_away(directory, &privilege->engine)
+						: errno != EEXIST)
 			log_debug("state: %s: %s", directory, strerror(errno));
 	}
 	free(directory);

@@ -20,6 +20,8 @@
 
 enum { ANSWER_TIMEOUT_S = 10 };
 
+static const char hung_up[] = "failfast-milter hung up";
+
 /* is_given - is the user a member of the group, whatever this session may know of it? */
 static bool is_given(const struct group *group)
 {
@@ -96,10 +98,25 @@ static int connect_to(const struct ctl *ctl, char why[CTL_WHY_BYTES])
 	return fd;
 }
 
-static bool send_request(FILE *stream, json_t *request)
+/* send_request - in whole; a daemon that hangs up at once is no reason to be killed by SIGPIPE */
+static bool send_request(int fd, json_t *request)
 {
-	return json_dumpf(request, stream, JSON_COMPACT) == 0 && fputc('\n', stream) != EOF &&
-	       fflush(stream) == 0;
+	char *line = json_dumps(request, JSON_COMPACT);
+	size_t bytes = line != NULL ? strlen(line) : 0, sent = 0;
+	ssize_t got = 0;
+
+	if (line == NULL)
+		return false;
+	line[bytes++] = '\n'; /* in place of its NUL */
+	while (sent < bytes && got >= 0) {
+		got = send(fd, line + sent, bytes - sent, MSG_NOSIGNAL);
+		if (got > 0)
+			sent += (size_t)got;
+		else if (got < 0 && errno == EINTR)
+			got = 0;
+	}
+	free(line);
+	return sent == bytes;
 }
 
 FILE *ctl_begin(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES])
@@ -113,9 +130,10 @@ FILE *ctl_begin(const struct ctl *ctl, json_t *request, char why[CTL_WHY_BYTES])
 	}
 	fd = connect_to(ctl, why);
 	if (fd >= 0)
-		stream = fdopen(fd, "r+");
-	if (stream != NULL && !send_request(stream, request)) {
-		(void)snprintf(why, CTL_WHY_BYTES, "%s: no answer: %s", ctl->socket, strerror(errno));
+		stream = fdopen(fd, "r");
+	if (stream != NULL && !send_request(fd, request)) {
+		(void)snprintf(why, CTL_WHY_BYTES, "%s: no answer: %s", ctl->socket,
+			errno == EPIPE ? hung_up : strerror(errno));
 		fclose(stream);
 		stream = NULL;
 	}
@@ -130,7 +148,7 @@ static const char *no_answer(FILE *stream, const json_error_t *error)
 		return "failfast-milter takes too long";
 	if (errno != 0 && errno != ECONNRESET)
 		return strerror(errno);
-	return errno != 0 || feof(stream) ? "failfast-milter hung up" : error->text;
+	return errno != 0 || feof(stream) ? hung_up : error->text;
 }
 
 json_t *ctl_next(const struct ctl *ctl, FILE *stream, char why[CTL_WHY_BYTES])

@@ -10,8 +10,8 @@
 
 static int complain(const char *what, const char *word)
 {
-	(void)fprintf(stderr, "failfastctl: force: %s%s%s%s\n", what, *word != '\0' ? " \"" : "", word,
-		*word != '\0' ? "\"" : "");
+	(void)fprintf(stderr, "failfastctl: force: %s%s%s%s\n", what, *word != '\0' ? " \"" : "",
+		word, *word != '\0' ? "\"" : "");
 	return CTL_UNKNOWN;
 }
 
@@ -46,8 +46,8 @@ int ctl_force(const struct ctl *ctl, int argc, char **argv)
 		return complain("--for and --comment go with up and down", "");
 	if (ctl->duration != NULL && !duration_parse(ctl->duration, &for_ms))
 		return complain("expected a duration like 30m or 4h instead of", ctl->duration);
-	request = json_pack("{s:s, s:s, s:s, s:s*}", "command", "force", "hop", argv[1], "state", argv[2], "comment",
-		ctl->comment);
+	request = json_pack("{s:s, s:s, s:s, s:s*}", "command", "force", "hop", argv[1], "state",
+		argv[2], "comment", ctl->comment);
 	if (request != NULL && ctl->duration != NULL)
 		json_object_set_new(request, "for_ms", json_integer(for_ms));
 	answer = ctl_ask(ctl, request);

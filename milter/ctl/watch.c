@@ -274,8 +274,7 @@ static json_t *begin_again(struct watch *watch)
 
 int ctl_watch(const struct ctl *ctl, int argc, char **argv)
 {
-	struct watch watch = {
-		.ctl = ctl, .pattern = argc > 1 ? argv[1] : NULL, .shown = json_object()};
+	struct watch watch = {.ctl = ctl, .pattern = argc > 1 ? argv[1] : NULL};
 	char why[CTL_WHY_BYTES];
 	json_t *table, *change;
 	bool is_first = true;
@@ -285,8 +284,10 @@ int ctl_watch(const struct ctl *ctl, int argc, char **argv)
 	table = begin(&watch, why);
 	if (table == NULL) {
 		(void)fprintf(stderr, "failfastctl: %s\n", why);
+		free(watch.text);
 		return CTL_UNKNOWN;
 	}
+	watch.shown = json_object();
 	for (;;) {
 		take_table(&watch, table, is_first);
 		is_first = false;

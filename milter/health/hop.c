@@ -95,7 +95,7 @@ bool hop_name(char out[HOP_NAME_BYTES], const char *transport, const char *nexth
 		return false;
 	if (length + rest + 2 > HOP_NAME_BYTES)
 		return false;
-	memcpy(out, transport, length);
+	memcpy(out, transport, length + 1);
 	out[length] = ':';
 	memcpy(out + length + 1, nexthop, rest + 1);
 	return true;

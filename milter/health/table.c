@@ -411,6 +411,7 @@ void table_view(struct table *table, const struct hop *hop, int64_t now_ms, stru
 {
 	pthread_mutex_lock(&table->lock);
 	table_fill_view(hop, now_ms, out);
+	table_sum_mail(hop, now_ms, out->mail);
 	pthread_mutex_unlock(&table->lock);
 }
 

@@ -39,14 +39,14 @@ struct hop_view {
 	unsigned roles; /* bits of enum hop_role */
 	bool is_local;
 	bool is_learned;
+	bool is_forced;		       /* by an override; what probes find goes on underneath: */
+	enum state probed_state;       /* the state without the override */
+	enum reason probed_reason;
 	enum state state;	       /* the worst of its checks, "unknown" when stale */
 	enum reason reason;	       /* of that check */
 	char detail[HOP_DETAIL_BYTES]; /* of the last fault, "" when none; the comment of an override */
 	time_t since;		       /* of the state */
-	bool is_forced;		       /* by an override; what probes find goes on underneath: */
 	time_t forced_until;	       /* 0: until it is taken back */
-	enum state probed_state;       /* the state without the override */
-	enum reason probed_reason;
 	time_t last_probe;	       /* 0: never */
 	int64_t age_ms;		       /* since the last result, -1: never */
 	int64_t latency_us;	       /* of the last answer, -1: none */
@@ -116,7 +116,7 @@ void table_observe(struct table *table, const struct table_observer *observer);
 bool table_look(struct table *table, const char *name, int64_t now_ms, struct hop_view *out);
 
 /*
- * table_ask - copy what is known, and for a hop of this host see to it that it is fresh.
+ * table_ask - copy what is known but for mail, and for a hop of this host see to it that it is fresh.
  *
  * A result older than max_age is not used: a probe is asked for, and this thread waits for its result
  * until max_wait after that probe's start, no later; then the last known state counts.  From three

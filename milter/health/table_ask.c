@@ -134,7 +134,7 @@ void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out
 	out->latency_us = from->latency_us;
 	out->tls_not_after = from->tls_not_after;
 	copy_checks(hop, out);
-	table_sum_mail(hop, now_ms, out->mail);
+	memset(out->mail, 0, sizeof out->mail);
 	out->is_stale = is_stale(hop, hop_own_worst(hop), now_ms) ||
 			(hop->base != NULL && is_stale(hop->base, base_worst(hop->base), now_ms));
 	if (out->is_stale) {
@@ -151,8 +151,10 @@ bool table_look(struct table *table, const char *name, int64_t now_ms, struct ho
 
 	pthread_mutex_lock(&table->lock);
 	hop = table_lookup(table, name);
-	if (hop != NULL)
+	if (hop != NULL) {
 		table_fill_view(hop, now_ms, out);
+		table_sum_mail(hop, now_ms, out->mail);
+	}
 	pthread_mutex_unlock(&table->lock);
 	return hop != NULL;
 }

@@ -1,9 +1,10 @@
 /*
  * table_force - overrides: what the operator says of a hop goes before what probes find
  *
- * Probes go on underneath, so that what they find counts at once when the override ends.  An override is of one hop as
- * it is shown: that of a transport says nothing about the hops which mail reaches through it, for whoever takes the
- * relay out of service does not mean the way to everybody else.
+ * Probes go on underneath, so that what they find counts at once when the override ends.  An
+ * override is of one hop as it is shown: that of a transport says nothing about the hops which mail
+ * reaches through it, for whoever takes the relay out of service does not mean the way to everybody
+ * else.
  */
 #include "health/table_private.h"
 
@@ -68,7 +69,7 @@ bool table_force(struct table *table, const char *name, const struct override *o
 		HASH_ADD_STR(table->overrides, name, kept);
 	} else {
 		time_t since = kept->override.is_up == override->is_up ? kept->override.since
-									: override->since;
+								       : override->since;
 
 		kept->override = *override;
 		kept->override.since = since;
@@ -114,8 +115,7 @@ void table_each_override(struct table *table,
 	pthread_mutex_lock(&table->lock);
 	HASH_SORT(table->overrides, by_name);
 	pthread_mutex_unlock(&table->lock);
-	HASH_ITER(hh, table->overrides, kept, next)
-	{
+	HASH_ITER (hh, table->overrides, kept, next) {
 		fn(arg, kept->name, &kept->override);
 	}
 }
@@ -124,8 +124,7 @@ const char *table_expired_override(struct table *table, time_t now)
 {
 	struct kept_override *kept, *next;
 
-	HASH_ITER(hh, table->overrides, kept, next)
-	{
+	HASH_ITER (hh, table->overrides, kept, next) {
 		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
 		if (kept->override.until != 0 && kept->override.until <= now)
 			return kept->name;
@@ -138,8 +137,7 @@ time_t table_next_expiry(struct table *table)
 	struct kept_override *kept, *next;
 	time_t nearest = 0;
 
-	HASH_ITER(hh, table->overrides, kept, next)
-	{
+	HASH_ITER (hh, table->overrides, kept, next) {
 		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
 		if (kept->override.until != 0 && (nearest == 0 || kept->override.until < nearest))
 			nearest = kept->override.until;
@@ -151,9 +149,8 @@ void table_overrides_free(struct table *table)
 {
 	struct kept_override *kept, *next;
 
-	HASH_ITER(hh, table->overrides, kept, next)
-	{
-		HASH_DEL(table->overrides, kept); /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
+	HASH_ITER (hh, table->overrides, kept, next) {
+		HASH_DEL(table->overrides, kept); /* NOLINT(clang-analyzer-unix.Malloc): another */
 		free(kept);
 	}
 }

@@ -1,8 +1,8 @@
 /*
  * table_memory - what an engine hands to the next one about its hops
  *
- * What is remembered is how a hop begins.  It counts by its age, which goes on, and is never fresh; the first result of
- * a probe is laid over it like any other.
+ * What is remembered is how a hop begins.  It counts by its age, which goes on, and is never fresh;
+ * the first result of a probe is laid over it like any other.
  */
 #include "health/table_private.h"
 
@@ -76,9 +76,8 @@ void table_forget_memories(struct table *table)
 {
 	struct memory *memory, *next;
 
-	HASH_ITER(hh, table->memories, memory, next)
-	{
-		forget(table, memory); /* NOLINT(clang-analyzer-unix.Malloc): not the freed one */
+	HASH_ITER (hh, table->memories, memory, next) {
+		forget(table, memory); /* NOLINT(clang-analyzer-unix.Malloc): another */
 	}
 }
 

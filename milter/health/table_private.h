@@ -111,7 +111,7 @@ void table_overrides_free(struct table *table);
 /* table_lookup - the caller holds the lock; NULL when there is none */
 struct hop *table_lookup(struct table *table, const char *name);
 
-/* table_fill_view - the caller holds the lock */
+/* table_fill_view - all but mail, which takes a while to sum up; the caller holds the lock */
 void table_fill_view(const struct hop *hop, int64_t now_ms, struct hop_view *out);
 
 /* table_sum_mail - of the last hour; the caller holds the lock */

@@ -259,7 +259,7 @@ static void look_at_listeners(const struct lint *lint)
 static void look_at_local_mail(const struct lint *lint)
 {
 	static const char parameter[] = "non_smtpd_milters";
-	static const struct service none = {"cleanup", "unix", "cleanup", "", "n"};
+	static const struct service none = {"cleanup", "unix", "cleanup", "", "n", false};
 	const struct service *cleanup = &none;
 	const struct lint_place place = {NULL, parameter};
 	struct lint_milter milter;

@@ -1,8 +1,8 @@
 /*
  * force - overrides by the operator, and their end
  *
- * An override ends by the time of day, which is what an operator means and what the state file can keep; so the timer
- * looks now and then whether the clock was set.
+ * An override ends by the time of day, which is what an operator means and what the state file can
+ * keep; so the timer looks now and then whether the clock was set.
  */
 #include "ops/force.h"
 
@@ -77,18 +77,21 @@ struct force *force_new(struct event_base *base, struct table *table, struct sch
 }
 
 /* read_override - what is wrong with the request, NULL: nothing */
-static const char *read_override(const json_t *request, const char *state, struct override *override)
+static const char *read_override(
+	const json_t *request, const char *state, struct override *override)
 {
 	const json_t *for_ms = json_object_get(request, "for_ms");
 	const json_t *comment = json_object_get(request, "comment");
 	const json_int_t duration_ms = json_integer_value(for_ms);
 
 	*override = (struct override){.is_up = strcmp(state, "up") == 0, .since = clock_wall()};
-	if (for_ms != NULL && (!json_is_integer(for_ms) || duration_ms < FORCE_LEAST_MS || duration_ms > LIMIT_MS))
+	if (for_ms != NULL && (!json_is_integer(for_ms) || duration_ms < FORCE_LEAST_MS ||
+				      duration_ms > LIMIT_MS))
 		return "the duration is not between 1s and 365d";
 	if (for_ms != NULL)
 		override->until = override->since + (duration_ms + 999) / 1000;
-	if (comment != NULL && (!json_is_string(comment) || !override_is_clean(json_string_value(comment))))
+	if (comment != NULL &&
+		(!json_is_string(comment) || !override_is_clean(json_string_value(comment))))
 		return "the comment is not one line of printable ASCII of at most 127 characters";
 	if (comment != NULL)
 		(void)strcpy(override->comment, json_string_value(comment));
@@ -122,8 +125,8 @@ static json_t *answer(struct force *force, const char *name, const char *state, 
 	bool is_there = is_known(force->table, name) &&
 			table_look(force->table, name, clock_now_ms(), &view);
 
-	return json_pack("{s:o, s:s, s:b, s:o}", "hop", status_text(name), "state", state, "was_forced",
-		was_forced, "status", is_there ? status_hop(&view) : json_null());
+	return json_pack("{s:o, s:s, s:b, s:o}", "hop", status_text(name), "state", state,
+		"was_forced", was_forced, "status", is_there ? status_hop(&view) : json_null());
 }
 
 json_t *force_run(struct force *force, const json_t *request)
@@ -136,7 +139,8 @@ json_t *force_run(struct force *force, const json_t *request)
 	bool was_forced;
 
 	if (name == NULL || state == NULL ||
-		(strcmp(state, "up") != 0 && strcmp(state, "down") != 0 && strcmp(state, "auto") != 0))
+		(strcmp(state, "up") != 0 && strcmp(state, "down") != 0 &&
+			strcmp(state, "auto") != 0))
 		return complaint("force needs a hop and one of up, down and auto");
 	before = table_override(force->table, name);
 	was_forced = before != NULL;
@@ -184,8 +188,8 @@ static void add_absent(void *arg, const char *name, const struct override *overr
 	json_decref(object);
 }
 
-json_t *force_absent(struct table *table, bool (*is_asked_for)(const char *pattern, const char *name),
-	const char *pattern)
+json_t *force_absent(struct table *table,
+	bool (*is_asked_for)(const char *pattern, const char *name), const char *pattern)
 {
 	struct absent absent = {table, is_asked_for, pattern, json_array()};
 

@@ -15,7 +15,7 @@
 enum {
 	FORCE_LEAST_MS = 1000,
 	FORCE_LIMIT_MS_DAYS = 365, /* of --for */
-	FORCE_LOOK_S = 30,	   /* a clock that was set is noticed after so long */
+	FORCE_LOOK_S = 30,         /* a clock that was set is noticed after so long */
 };
 
 struct force;
@@ -28,18 +28,20 @@ struct force *force_new(struct event_base *base, struct table *table, struct sch
 	force_changed_fn *changed, void *arg);
 
 /*
- * force_run - {"hop": ..., "state": "up" | "down" | "auto", "for_ms": ..., "comment": ...}, the last two optional; the
- * document of the answer, with {"error": ...} when it cannot be done.
+ * force_run - {"hop": ..., "state": "up" | "down" | "auto", "for_ms": ..., "comment": ...}, the
+ * last two optional; the document of the answer, with {"error": ...} when it cannot be done.
  *
- * A hop that is not known, and has no override to be taken back, is refused with the names that are nearest to it.
+ * A hop that is not known, and has no override to be taken back, is refused with the names that are
+ * nearest to it.
  */
 json_t *force_run(struct force *force, const json_t *request);
 
 /* force_arm - overrides came from elsewhere */
 void force_arm(struct force *force);
 
-/* force_absent - a list of the overrides whose hops are not known now, as status has them; pattern as there */
-json_t *force_absent(struct table *table, bool (*is_asked_for)(const char *pattern, const char *name),
-	const char *pattern);
+/* force_absent - a list of the overrides whose hops are not known now, as status has them; pattern
+ * as there */
+json_t *force_absent(struct table *table,
+	bool (*is_asked_for)(const char *pattern, const char *name), const char *pattern);
 
 #endif

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REUSE_TIMES = 10 };
+enum { REUSE_TIMES = 10, FORGET_S = 1 };
 
 /* The body of an answer, shared by those who asked at about the same time. */
 struct document {
@@ -35,6 +35,7 @@ struct http {
 	struct evhttp *server;
 	struct gate *gate;
 	struct http_parts parts;
+	struct event *forget; /* documents that are too old to be given again */
 	size_t waiting_bytes; /* of all documents */
 };
 
@@ -228,6 +229,51 @@ static const struct route *find_route(const char *path)
 	return NULL;
 }
 
+static bool is_too_old(const struct made *made, int64_t now_us)
+{
+	return now_us - made->at_us >= REUSE_TIMES * made->took_us;
+}
+
+static void forget(struct made *made)
+{
+	document_unref(made->document);
+	made->document = NULL;
+}
+
+static void on_forget(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval pause = {FORGET_S, 0};
+	const struct http *http = arg;
+	int64_t now_us = clock_now_us();
+	bool is_left = false;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+		struct made *made = routes[i].made;
+
+		if (made == NULL || made->document == NULL)
+			continue;
+		if (is_too_old(made, now_us))
+			forget(made);
+		else
+			is_left = true;
+	}
+	if (is_left)
+		evtimer_add(http->forget, &pause);
+}
+
+/* keep - to be given again */
+static void keep(struct http *http, struct made *made, struct document *document, int64_t start_us)
+{
+	static const struct timeval pause = {FORGET_S, 0};
+
+	document->references++;
+	*made = (struct made){document, clock_now_us(), clock_now_us() - start_us};
+	if (!evtimer_pending(http->forget, NULL))
+		evtimer_add(http->forget, &pause);
+}
+
 /* make - a document that the caller holds a reference of; NULL: no memory, or too much is on its way already */
 static struct document *make(struct http *http, const struct route *route, const char *query, int *code)
 {
@@ -236,15 +282,12 @@ static struct document *make(struct http *http, const struct route *route, const
 	struct document *document;
 
 	*code = HTTP_OK;
-	if (made != NULL && made->document != NULL &&
-		start_us - made->at_us < REUSE_TIMES * made->took_us) {
+	if (made != NULL && made->document != NULL && !is_too_old(made, start_us)) {
 		made->document->references++;
 		return made->document;
 	}
-	if (made != NULL) {
-		document_unref(made->document);
-		made->document = NULL;
-	}
+	if (made != NULL)
+		forget(made);
 	if (http->waiting_bytes > HTTP_ANSWER_BYTES || (document = document_new(http)) == NULL)
 		return NULL;
 	*code = route->write(http, query, &document->text);
@@ -253,10 +296,8 @@ static struct document *make(struct http *http, const struct route *route, const
 		document_unref(document);
 		return NULL;
 	}
-	if (made != NULL) {
-		document->references++;
-		*made = (struct made){document, clock_now_us(), clock_now_us() - start_us};
-	}
+	if (made != NULL)
+		keep(http, made, document, start_us);
 	return document;
 }
 
@@ -326,8 +367,10 @@ struct http *http_new(struct event_base *base, int listen_fd, const struct http_
 	struct gate *gate = server != NULL ? gate_new(base, server, listen_fd) : NULL;
 	struct http *http = gate != NULL ? calloc(1, sizeof *http) : NULL;
 
-	if (http == NULL)
+	if (http == NULL || (http->forget = evtimer_new(base, on_forget, http)) == NULL) {
+		free(http);
 		return NULL;
+	}
 	http->server = server;
 	http->gate = gate;
 	http->parts = *parts;

@@ -74,11 +74,12 @@ static json_t *document(const struct reread_outcome *outcome)
 
 	for (size_t i = 0; i < outcome->count; i++)
 		json_array_append_new(errors, status_text(outcome->line[i]));
-	return json_pack("{s:b, s:o, s:o, s:i}", "reloaded", outcome->is_good, "errors", errors, "needs_restart",
-		split(outcome->restart), "hops", (int)outcome->hops);
+	return json_pack("{s:b, s:o, s:o, s:i}", "reloaded", outcome->is_good, "errors", errors,
+		"needs_restart", split(outcome->restart), "hops", (int)outcome->hops);
 }
 
-void rereads_answered(struct rereads *rereads, uint32_t number, const struct reread_outcome *outcome)
+void rereads_answered(
+	struct rereads *rereads, uint32_t number, const struct reread_outcome *outcome)
 {
 	struct reread *reread;
 

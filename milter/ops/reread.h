@@ -14,7 +14,8 @@
 struct rereads;
 struct reread;
 
-/* reread_ask_fn - ask the keeper, who answers with that number some time; false: it cannot be asked */
+/* reread_ask_fn - ask the keeper, who answers with that number some time; false: it cannot be asked
+ */
 typedef bool reread_ask_fn(void *arg, uint32_t number);
 
 /* reread_done_fn - takes the document over; the reread is gone then */
@@ -34,11 +35,14 @@ struct reread_outcome {
 	bool is_good;
 	const char *const *line; /* what is wrong, each as -n prints it */
 	size_t count;
-	const char *restart; /* names of changed options that only a restart brings into force, "": none */
+	const char *restart; /* names of changed options that only a restart brings into force, "":
+				none */
 	unsigned hops;
 };
 
-/* rereads_answered - the keeper's answer to a request; one that nobody waits for any more is ignored */
-void rereads_answered(struct rereads *rereads, uint32_t number, const struct reread_outcome *outcome);
+/* rereads_answered - the keeper's answer to a request; one that nobody waits for any more is
+ * ignored */
+void rereads_answered(
+	struct rereads *rereads, uint32_t number, const struct reread_outcome *outcome);
 
 #endif

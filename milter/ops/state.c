@@ -1,8 +1,9 @@
 /*
  * state - what is known survives a restart
  *
- * The event thread copies what is to be kept, which takes a few milliseconds for ten thousand hops, and hands the copy
- * to the writer.  While that is at work nothing is handed over: the next copy is newer anyway.
+ * The event thread copies what is to be kept, which takes a few milliseconds for ten thousand hops,
+ * and hands the copy to the writer.  While that is at work nothing is handed over: the next copy is
+ * newer anyway.
  */
 #include "ops/state.h"
 
@@ -21,7 +22,7 @@ struct writer {
 	pthread_mutex_t lock;
 	pthread_cond_t news;
 	struct state_image *image; /* to be written, NULL: nothing */
-	char *path;		   /* where to */
+	char *path;                /* where to */
 	bool is_busy;
 	int64_t took_ms; /* the last time */
 	bool is_failing; /* so that it is said once */
@@ -32,9 +33,9 @@ struct state_store {
 	struct sched *sched;
 	struct event *timer;
 	struct writer writer;
-	char *path;	  /* "": nowhere */
-	bool is_due;	  /* the timer runs for a change */
-	int64_t saved_ms; /* when a copy was handed over last */
+	char *path;                    /* "": nowhere */
+	bool is_due;                   /* the timer runs for a change */
+	int64_t saved_ms;              /* when a copy was handed over last */
 	struct sched_learned *learned; /* of the file that was read */
 	size_t learned_count;
 };
@@ -326,30 +327,31 @@ static void force_again(struct state_store *state, const struct state_image *ima
 			continue;
 		if (entry->override.until != 0)
 			clock_format_utc(until, entry->override.until);
-		log_info("hop %s: still forced-%s%s%s%s%s", entry->name, entry->override.is_up ? "up" : "down",
-			*until != '\0' ? " until " : "", until, *entry->override.comment != '\0' ? ": " : "",
+		log_info("hop %s: still forced-%s%s%s%s%s", entry->name,
+			entry->override.is_up ? "up" : "down", *until != '\0' ? " until " : "",
+			until, *entry->override.comment != '\0' ? ": " : "",
 			entry->override.comment);
 	}
 }
 
 /* tell_worth - one line about what is done with the file */
-static void tell_worth(const char *path, enum state_worth worth, const struct state_image *image, int64_t age_ms,
-	const char *why)
+static void tell_worth(const char *path, enum state_worth worth, const struct state_image *image,
+	int64_t age_ms, const char *why)
 {
 	const long long age_s = (long long)(age_ms < 0 ? -age_ms : age_ms) / 1000;
 
 	switch (worth) {
 	case STATE_GOOD:
-		log_info("state: %zu hops and %zu overrides are as they were %lld s ago", image->hop_count,
-			image->override_count, age_s);
+		log_info("state: %zu hops and %zu overrides are as they were %lld s ago",
+			image->hop_count, image->override_count, age_s);
 		break;
 	case STATE_OLD:
 		log_info("state: %s is %lld s old: only its %zu overrides are used", path, age_s,
 			image->override_count);
 		break;
 	case STATE_AHEAD:
-		log_warnx("state: %s is of %lld s from now: only its %zu overrides are used", path, age_s,
-			image->override_count);
+		log_warnx("state: %s is of %lld s from now: only its %zu overrides are used", path,
+			age_s, image->override_count);
 		break;
 	case STATE_FOREIGN:
 		log_warnx("state: %s is of another version: not used", path);
@@ -412,7 +414,8 @@ struct state_store *state_new(struct event_base *base, struct table *table, stru
 	state->timer = evtimer_new(base, on_timer, state);
 	pthread_mutex_init(&state->writer.lock, NULL);
 	pthread_cond_init(&state->writer.news, NULL);
-	if (state->timer == NULL || pthread_create(&thread, NULL, write_images, &state->writer) != 0)
+	if (state->timer == NULL ||
+		pthread_create(&thread, NULL, write_images, &state->writer) != 0)
 		return NULL;
 	pthread_detach(thread);
 	sched_on_latch(sched, on_latch, state);

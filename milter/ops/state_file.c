@@ -1,8 +1,8 @@
 /*
  * state_file - a state file in the file system
  *
- * What it says decides about mail, so it must be nobody's but ours: a regular file that belongs to the engine's user
- * and that only this user can have written.
+ * What it says decides about mail, so it must be nobody's but ours: a regular file that belongs to
+ * the engine's user and that only this user can have written.
  */
 #include "ops/state_file.h"
 
@@ -44,7 +44,8 @@ static bool write_all(int fd, const struct state_image *image)
 	return is_written;
 }
 
-/* flush_directory - the new name, too, shall outlive a crash; where that cannot be done the old file may come back */
+/* flush_directory - the new name, too, shall outlive a crash; where that cannot be done the old
+ * file may come back */
 static void flush_directory(const char *path)
 {
 	char *copy = strdup(path);
@@ -57,7 +58,8 @@ static void flush_directory(const char *path)
 	free(copy);
 }
 
-bool state_file_save(const char *path, const struct state_image *image, char error[STATE_ERROR_BYTES])
+bool state_file_save(
+	const char *path, const struct state_image *image, char error[STATE_ERROR_BYTES])
 {
 	size_t bytes = strlen(path) + sizeof ".new";
 	char *fresh = malloc(bytes);
@@ -75,7 +77,8 @@ bool state_file_save(const char *path, const struct state_image *image, char err
 	}
 	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		(void)complain(error, path, errno == ENOENT ? "its directory does not exist" : strerror(errno));
+		(void)complain(error, path,
+			errno == ENOENT ? "its directory does not exist" : strerror(errno));
 	} else if (!write_all(fd, image) || rename(fresh, path) < 0) {
 		(void)complain(error, path, strerror(errno));
 		(void)unlink(fresh);

@@ -1,8 +1,9 @@
 /*
  * state_format - the text of a state file
  *
- * A JSON document a line: a head with format, version and time; one for each override; one for each hop; and an end
- * that counts them, so that a part of a file is never taken for the whole.  Times are milliseconds since the epoch.
+ * A JSON document a line: a head with format, version and time; one for each override; one for each
+ * hop; and an end that counts them, so that a part of a file is never taken for the whole.  Times
+ * are milliseconds since the epoch.
  *
  * Pure: time is in the image.  Any thread.
  */
@@ -19,8 +20,10 @@
 
 enum {
 	STATE_VERSION = 1,
-	STATE_AGE_MS = 600 * 1000,   /* what is known of hops is not used when it is older */
-	STATE_AHEAD_MS = 2 * 1000,   /* a clock may be set by so much, a file that is farther ahead is not used */
+	STATE_AGE_MS = 600 * 1000, /* what is known of hops is not used when it is older */
+	STATE_AHEAD_MS =
+		2 *
+		1000, /* a clock may be set by so much, a file that is farther ahead is not used */
 	STATE_FILE_BYTES = 64 << 20, /* a larger file is none of ours */
 	STATE_LINE_BYTES = 1 << 16,
 	STATE_COUNT_MAX = 1000, /* nothing is counted any further there */
@@ -41,7 +44,7 @@ struct state_override {
 
 /* What an engine hands to the next one; all of it is the image's. */
 struct state_image {
-	int64_t now_ms;	 /* clock_now_ms() that the times in it belong to, and */
+	int64_t now_ms;  /* clock_now_ms() that the times in it belong to, and */
 	int64_t wall_ms; /* the time of day at that moment */
 	unsigned char salt[DEEP_PRINT_BYTES];
 	struct state_hop *hop;
@@ -53,14 +56,17 @@ struct state_image {
 /* state_image_free - what it owns */
 void state_image_free(struct state_image *image);
 
-/* state_add_hop, state_add_override - room for one more, all zero, which is counted; NULL: out of memory */
+/* state_add_hop, state_add_override - room for one more, all zero, which is counted; NULL: out of
+ * memory */
 struct state_hop *state_add_hop(struct state_image *image);
 struct state_override *state_add_override(struct state_image *image);
 
-/* state_is_name - a name that can stand in a file: without spaces, quotes and control characters, with a colon */
+/* state_is_name - a name that can stand in a file: without spaces, quotes and control characters,
+ * with a colon */
 bool state_is_name(const char *name);
 
-/* state_write - false when the stream fails or memory is out.  A hop whose name cannot stand there, or is not UTF-8, is left out. */
+/* state_write - false when the stream fails or memory is out.  A hop whose name cannot stand there,
+ * or is not UTF-8, is left out. */
 bool state_write(const struct state_image *image, FILE *out);
 
 /* What a text is good for. */
@@ -75,13 +81,14 @@ enum state_worth {
 enum { STATE_WHY_BYTES = 128 };
 
 /*
- * state_read - into an image with now_ms and wall_ms set and the rest all zero, which is the caller's to free whatever
- * comes out.
+ * state_read - into an image with now_ms and wall_ms set and the rest all zero, which is the
+ * caller's to free whatever comes out.
  *
- * Times become those of now_ms.  What claims to be of the future is of now; an override never lasts longer than it was
- * made for, whatever was done to the clock, and one that has ended is left out.  *age_ms: of the text.
+ * Times become those of now_ms.  What claims to be of the future is of now; an override never lasts
+ * longer than it was made for, whatever was done to the clock, and one that has ended is left out.
+ * *age_ms: of the text.
  */
-enum state_worth state_read(struct state_image *image, const char *text, size_t bytes, int64_t *age_ms,
-	char why[STATE_WHY_BYTES]);
+enum state_worth state_read(struct state_image *image, const char *text, size_t bytes,
+	int64_t *age_ms, char why[STATE_WHY_BYTES]);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * state_read - a state file, read
  *
- * The file is ours, so what is not as we write it is damage, and of a damaged file nothing is believed.
+ * The file is ours, so what is not as we write it is damage, and of a damaged file nothing is
+ * believed.
  */
 #include "ops/state_format.h"
 
@@ -49,8 +50,8 @@ static bool get_count(const json_t *object, const char *key, unsigned *out)
 }
 
 /* get_time - into the table's clock; at_most_ms: how far behind now it can be */
-static bool get_time(const struct reader *reader, const json_t *object, const char *key, int64_t at_most_ms,
-	int64_t *out)
+static bool get_time(const struct reader *reader, const json_t *object, const char *key,
+	int64_t at_most_ms, int64_t *out)
 {
 	int64_t wall_ms;
 
@@ -68,8 +69,8 @@ static bool get_time(const struct reader *reader, const json_t *object, const ch
 }
 
 /* get_wall - seconds; not of the future unless it may be */
-static bool get_wall(const struct reader *reader, const json_t *object, const char *key, bool may_be_ahead,
-	time_t *out)
+static bool get_wall(const struct reader *reader, const json_t *object, const char *key,
+	bool may_be_ahead, time_t *out)
 {
 	int64_t wall_ms;
 	bool is_good = get_number(object, key, TIME_MAX_MS, &wall_ms);
@@ -93,7 +94,8 @@ static bool get_hex(const json_t *object, const char *key, unsigned char *out, s
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
-	if (text == NULL || strlen(text) != 2 * count || strspn(text, "0123456789abcdef") != 2 * count)
+	if (text == NULL || strlen(text) != 2 * count ||
+		strspn(text, "0123456789abcdef") != 2 * count)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		const char byte[3] = {text[2 * i], text[2 * i + 1], '\0'};
@@ -177,7 +179,8 @@ static bool read_falls(const struct reader *reader, const json_t *object, struct
 	/* The oldest stands first, and the places before it are empty. */
 	for (size_t i = 0; i < count; i++) {
 		json_t *one = json_pack("{s:O}", "at", json_array_get(list, i));
-		bool is_good = get_time(reader, one, "at", 0, &check->fell_ms[FLAP_FALLS - count + i]);
+		bool is_good =
+			get_time(reader, one, "at", 0, &check->fell_ms[FLAP_FALLS - count + i]);
 
 		json_decref(one);
 		if (!is_good)
@@ -241,7 +244,8 @@ static bool read_checks(const struct reader *reader, const json_t *object, struc
 		const json_t *one = json_array_get(list, i);
 		int which = check_of(one);
 
-		if (which < 0 || hop->has_check[which] || !read_check(reader, one, &hop->check[which]))
+		if (which < 0 || hop->has_check[which] ||
+			!read_check(reader, one, &hop->check[which]))
 			return false;
 		hop->has_check[which] = true;
 	}
@@ -258,7 +262,8 @@ static bool read_roles(const json_t *object, unsigned *roles)
 		const char *name = json_string_value(json_array_get(list, i));
 		unsigned found = 0;
 
-		for (unsigned role = ROLE_PROXY_FILTER; name != NULL && role <= ROLE_TRANSPORT; role <<= 1)
+		for (unsigned role = ROLE_PROXY_FILTER; name != NULL && role <= ROLE_TRANSPORT;
+			role <<= 1)
 			if (strcmp(name, hop_role_name((enum hop_role)role)) == 0)
 				found = role;
 		if (found == 0)
@@ -273,17 +278,19 @@ static bool read_fault(const json_t *object, struct depth_fault *fault)
 	const char *detail = get_text(object, "detail", sizeof fault->detail);
 	bool is_degraded;
 
-	if (!get_reason(object, &fault->outcome.reason) ||
-		fault->outcome.reason == REASON_NONE || !get_truth(object, "degraded", &is_degraded) ||
+	if (!get_reason(object, &fault->outcome.reason) || fault->outcome.reason == REASON_NONE ||
+		!get_truth(object, "degraded", &is_degraded) ||
 		!get_truth(object, "hard", &fault->outcome.is_hard))
 		return false;
-	fault->outcome.severity = is_degraded ? SEVERITY_DEGRADED : reason_severity(fault->outcome.reason);
+	fault->outcome.severity =
+		is_degraded ? SEVERITY_DEGRADED : reason_severity(fault->outcome.reason);
 	if (detail != NULL)
 		(void)snprintf(fault->detail, sizeof fault->detail, "%s", detail);
 	return detail != NULL || json_object_get(object, "detail") == NULL;
 }
 
-static bool read_kind(const struct reader *reader, const json_t *object, struct depth_state *state, int kind)
+static bool read_kind(
+	const struct reader *reader, const json_t *object, struct depth_state *state, int kind)
 {
 	const json_t *fault = json_object_get(object, "fault");
 
@@ -341,7 +348,8 @@ static bool read_details(const json_t *object, struct hop_memory *hop)
 	const char *detail = get_text(object, "detail", HOP_DETAIL_BYTES);
 
 	hop->latency_us = latency != NULL ? json_integer_value(latency) : -1;
-	if (latency != NULL && (!json_is_integer(latency) || hop->latency_us < 0 || hop->latency_us > TIME_MAX_MS))
+	if (latency != NULL &&
+		(!json_is_integer(latency) || hop->latency_us < 0 || hop->latency_us > TIME_MAX_MS))
 		return false;
 	if (detail != NULL && *detail != '\0')
 		hop->detail = strdup(detail);
@@ -387,14 +395,16 @@ static bool keep_override(struct reader *reader, const char *name, const struct 
 	struct state_override *entry;
 
 	if (override.since > now) {
-		/* The clock was set back, or was ahead: what is left of it is not known, but no more than all. */
+		/* The clock was set back, or was ahead: what is left of it is not known, but no
+		 * more than all. */
 		if (override.until != 0)
 			override.until -= override.since - now;
 		override.since = now;
 	}
 	if (override.until != 0 && override.until <= now)
 		return true;
-	entry = reader->image->override_count < OVERRIDES_MAX ? state_add_override(reader->image) : NULL;
+	entry = reader->image->override_count < OVERRIDES_MAX ? state_add_override(reader->image)
+							      : NULL;
 	if (entry == NULL || (entry->name = strdup(name)) == NULL)
 		return damaged(reader, "too many overrides");
 	entry->override = override;
@@ -408,8 +418,8 @@ static bool read_override(struct reader *reader, const json_t *object)
 	struct override override = {0};
 	enum state state;
 
-	if (name == NULL || comment == NULL || !override_is_clean(comment) || !get_state(object, &state) ||
-		(state != STATE_UP && state != STATE_DOWN) ||
+	if (name == NULL || comment == NULL || !override_is_clean(comment) ||
+		!get_state(object, &state) || (state != STATE_UP && state != STATE_DOWN) ||
 		!get_wall(reader, object, "since", true, &override.since) || override.since == 0 ||
 		!get_wall(reader, object, "until", true, &override.until) ||
 		(override.until != 0 && override.until < override.since))
@@ -479,7 +489,8 @@ static bool read_lines(struct reader *reader, const char *text, size_t bytes)
 			is_good = read_override(reader, object);
 		} else {
 			is_end = json_is_integer(json_object_get(object, "end")) &&
-				 json_integer_value(json_object_get(object, "end")) == lines && bytes == 0;
+				 json_integer_value(json_object_get(object, "end")) == lines &&
+				 bytes == 0;
 			is_good = is_end || damaged(reader, "it ends where it should not");
 		}
 		lines++;
@@ -488,8 +499,8 @@ static bool read_lines(struct reader *reader, const char *text, size_t bytes)
 	return is_good;
 }
 
-enum state_worth state_read(struct state_image *image, const char *text, size_t bytes, int64_t *age_ms,
-	char why[STATE_WHY_BYTES])
+enum state_worth state_read(struct state_image *image, const char *text, size_t bytes,
+	int64_t *age_ms, char why[STATE_WHY_BYTES])
 {
 	struct reader reader = {.image = image, .why = why};
 	enum state_worth worth;

@@ -1,7 +1,8 @@
 /*
  * state_write - a state file, written
  *
- * Line by line, since a document of ten thousand hops would take more memory than the table that it is made of.
+ * Line by line, since a document of ten thousand hops would take more memory than the table that it
+ * is made of.
  */
 #include "ops/state_format.h"
 
@@ -58,7 +59,8 @@ struct state_override *state_add_override(struct state_image *image)
 	return &image->override[image->override_count++];
 }
 
-/* put - a value that is taken over; NULL stands for one that could not be made, and makes the object void */
+/* put - a value that is taken over; NULL stands for one that could not be made, and makes the
+ * object void */
 static void put(json_t **object, const char *key, json_t *value)
 {
 	if (*object != NULL && json_object_set_new(*object, key, value) == 0)
@@ -89,7 +91,8 @@ static void put_count(json_t **object, const char *key, int64_t count)
 }
 
 /* put_time - of the table's clock; 0 is never, and not said */
-static void put_time(json_t **object, const char *key, const struct state_image *image, int64_t at_ms)
+static void put_time(
+	json_t **object, const char *key, const struct state_image *image, int64_t at_ms)
 {
 	if (at_ms != 0)
 		put(object, key, json_integer(image->wall_ms - (image->now_ms - at_ms)));
@@ -229,7 +232,8 @@ static json_t *role_names(unsigned bits)
 
 	for (unsigned role = ROLE_PROXY_FILTER; role <= ROLE_TRANSPORT; role <<= 1)
 		if ((bits & role) != 0)
-			json_array_append_new(list, json_string(hop_role_name((enum hop_role)role)));
+			json_array_append_new(
+				list, json_string(hop_role_name((enum hop_role)role)));
 	return list;
 }
 
@@ -244,7 +248,8 @@ static json_t *check_documents(const struct state_image *image, const struct hop
 }
 
 /* hop_document - NULL: out of memory */
-static json_t *hop_document(const struct state_image *image, const struct state_hop *entry, json_t *name)
+static json_t *hop_document(
+	const struct state_image *image, const struct state_hop *entry, json_t *name)
 {
 	const struct hop_memory *hop = &entry->hop;
 	json_t *object = json_object();
@@ -272,7 +277,8 @@ static json_t *hop_document(const struct state_image *image, const struct state_
 /* say - one line; the object is taken over */
 static bool say(FILE *out, json_t *object)
 {
-	bool is_said = object != NULL && json_dumpf(object, out, JSON_COMPACT) == 0 && fputc('\n', out) != EOF;
+	bool is_said = object != NULL && json_dumpf(object, out, JSON_COMPACT) == 0 &&
+		       fputc('\n', out) != EOF;
 
 	json_decref(object);
 	return is_said;
@@ -309,7 +315,9 @@ bool state_write(const struct state_image *image, FILE *out)
 	for (size_t i = 0; is_good && i < image->override_count; i++, lines++)
 		is_good = say(out, override_document(&image->override[i]));
 	for (size_t i = 0; is_good && i < image->hop_count; i++) {
-		json_t *name = state_is_name(image->hop[i].hop.name) ? json_string(image->hop[i].hop.name) : NULL;
+		json_t *name = state_is_name(image->hop[i].hop.name)
+				       ? json_string(image->hop[i].hop.name)
+				       : NULL;
 
 		if (name == NULL)
 			continue;

@@ -190,7 +190,7 @@ static void add_filters(struct walk *walk, const struct instance *instance, cons
 /* find_pickup - the service that takes the mail of sendmail(1) in; a fifo where master.cf is old enough */
 static const struct service *find_pickup(const struct instance *instance)
 {
-	static const struct service usual = {"pickup", "unix", "pickup", "", "-"};
+	static const struct service usual = {"pickup", "unix", "pickup", "", "-", false};
 	const struct service *fifo = instance_service(instance, "pickup", "fifo");
 
 	return fifo != NULL ? fifo : &usual;

@@ -79,7 +79,7 @@ static void add_services(struct instance *instance, char *text)
 			(instance->service_count + 1) * sizeof *instance->services);
 		instance->services[instance->service_count++] =
 			(struct service){field[0], field[1], field[COMMAND_FIELD], rest != NULL ? rest : "",
-				field[CHROOT_FIELD]};
+				field[CHROOT_FIELD], false};
 	}
 }
 
@@ -114,6 +114,49 @@ static void index_services(struct instance *instance)
 			instance->by_name[instance->by_name_count++] = instance->by_name[i];
 }
 
+/* each_override - of "NAME/TYPE/PARAMETER" */
+static void each_override(const struct parameter *override,
+	void (*fn)(void *arg, const char *service, const char *name, const char *value), void *arg)
+{
+	const char *slash = strrchr(override->name, '/');
+	char *service;
+
+	if (slash == NULL)
+		return;
+	service = xstrndup(override->name, (size_t)(slash - override->name));
+	fn(arg, service, slash + 1, override->value);
+	free(service);
+}
+
+/* mark_overridden - a service that has a parameter of its own */
+static void mark_overridden(void *arg, const char *service, const char *name, const char *value)
+{
+	struct instance *instance = arg;
+	const char *slash = strrchr(service, '/');
+	char *service_name;
+	const struct service *found;
+
+	(void)name;
+	(void)value;
+	if (slash == NULL)
+		return;
+	service_name = xstrndup(service, (size_t)(slash - service));
+	found = instance_service(instance, service_name, slash + 1);
+	free(service_name);
+	if (found != NULL)
+		instance->services[found - instance->services].is_plain = false;
+}
+
+/* mark_plain - most services have no parameters of their own, and a plan asks for dozens.  A second service of the same
+ * name and type is not in the index, and stays unmarked. */
+static void mark_plain(struct instance *instance)
+{
+	for (size_t i = 0; i < instance->by_name_count; i++)
+		instance->services[instance->by_name[i] - instance->services].is_plain = true;
+	for (const struct parameter *override = instance->overrides; override != NULL; override = override->hh.next)
+		each_override(override, mark_overridden, instance);
+}
+
 struct instance *instance_new(const struct postconf *postconf)
 {
 	struct instance *instance;
@@ -131,6 +174,7 @@ struct instance *instance_new(const struct postconf *postconf)
 	add_services(instance, instance->text[1]);
 	index_services(instance);
 	add_parameters(&instance->overrides, instance->text[2]);
+	mark_plain(instance);
 	instance->network_blocks = xstrdup(postconf->networks != NULL ? postconf->networks : "");
 	instance->networks =
 		networks_new(instance_parameter(instance, "mynetworks"), instance->network_blocks);
@@ -170,20 +214,6 @@ const char *instance_parameter(const struct instance *instance, const char *name
 	const char *value = find_parameter(instance->main, name);
 
 	return value != NULL ? value : "";
-}
-
-/* each_override - of "NAME/TYPE/PARAMETER" */
-static void each_override(const struct parameter *override,
-	void (*fn)(void *arg, const char *service, const char *name, const char *value), void *arg)
-{
-	const char *slash = strrchr(override->name, '/');
-	char *service;
-
-	if (slash == NULL)
-		return;
-	service = xstrndup(override->name, (size_t)(slash - override->name));
-	fn(arg, service, slash + 1, override->value);
-	free(service);
 }
 
 void instance_each_parameter(const struct instance *instance,
@@ -260,10 +290,14 @@ bool service_is_chrooted(const struct instance *instance, const struct service *
 const char *service_parameter(const struct instance *instance, const struct service *service,
 	const char *name, bool *is_override)
 {
-	char *key = xasprintf("%s/%s/%s", service->name, service->type, name);
-	const char *value = find_parameter(instance->overrides, key);
+	const char *value = NULL;
 
-	free(key);
+	if (!service->is_plain) {
+		char *key = xasprintf("%s/%s/%s", service->name, service->type, name);
+
+		value = find_parameter(instance->overrides, key);
+		free(key);
+	}
 	if (is_override != NULL)
 		*is_override = value != NULL;
 	return value != NULL ? value : instance_parameter(instance, name);

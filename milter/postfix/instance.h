@@ -21,6 +21,7 @@ struct service {
 	const char *command; /* "smtpd", "smtp", "pipe" */
 	const char *arguments; /* what follows it, as postconf -M prints it */
 	const char *chroot;    /* "y", "n", or "-": the default */
+	bool is_plain;	       /* master.cf gives it no parameters of its own; false: it may */
 };
 
 struct networks;

@@ -127,7 +127,7 @@ static const char *known_host(const struct site *site, const char *host)
 /* is_asking - its cleanup(8) has us look at mail of sendmail(1) */
 static bool is_asking(const struct instance *instance)
 {
-	static const struct service cleanup = {"cleanup", "unix", "cleanup", "", "-"};
+	static const struct service cleanup = {"cleanup", "unix", "cleanup", "", "-", false};
 
 	return *service_parameter(instance, &cleanup, "non_smtpd_milters", NULL) != '\0';
 }

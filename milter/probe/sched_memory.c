@@ -1,7 +1,8 @@
 /*
  * sched_memory - what an engine hands to the next one about the probing of hops
  *
- * Above all that credentials were rejected: an engine which is started again and again must not lock an account.
+ * Above all that credentials were rejected: an engine which is started again and again must not
+ * lock an account.
  */
 #include "probe/sched_private.h"
 

@@ -7,7 +7,8 @@ As root: a private Postfix in namespaces of its own, as the tests have it, with 
 compared.  smtp-source(1) sends, discard(8) takes the mail under another name, so that there is a hop to be asked
 about.  opendkim (Debian's package) is measured where it is installed: it signs with RSA of 2048 bits, which the goal is
 about, or verifies mail that nobody signed.  Behind Postfix, whose own work is the greatest part of a message, no plugin
-could be five times as fast: there the rate without any milter is told beside it.  The exit status is 1 when a goal is missed.
+could be five times as fast: there the rate without any milter is told beside it.  The exit status is 1 when a goal is
+missed.
 """
 import os
 import pathlib

@@ -32,9 +32,10 @@ REFUSING_SHAPES = tuple((name, connections, min(count, plugins.MAX_FAILURES))
 class Bench:
     """What all comparisons need."""
 
-    def __init__(self, directory, count):
+    def __init__(self, directory, count, seconds):
         self.dir = pathlib.Path(directory)
         self.count = count
+        self.seconds = seconds
         self._cleanup = []
 
     def at_end(self, function):
@@ -70,7 +71,7 @@ class Bench:
             return result
 
         plugin, arguments = list(runs.values())[-1]
-        messages = plugins.messages_for(lambda count: one(plugin, arguments, count))
+        messages = plugins.messages_for(lambda count: one(plugin, arguments, count), self.seconds)
         return rounds.in_turn({name: lambda run=run: one(*run, messages)
                                for name, run in runs.items()}, self.count)
 
@@ -165,11 +166,9 @@ def compare_hops(bench, sink):
 def main():
     """Everything in turn."""
     options = rounds.options("what a verdict costs beside a plugin that does nothing")
-    if options.q:
-        plugins.ROUND_SECONDS = 0.2
     with tempfile.TemporaryDirectory(prefix="failfast-b-") as directory:
         pathlib.Path(directory).chmod(0o755)
-        bench = Bench(directory, 5 if options.q else rounds.ROUNDS)
+        bench = Bench(directory, 5 if options.q else rounds.ROUNDS, 0.2 if options.q else 0.6)
         try:
             sink = Sink(free_port())
             bench.at_end(sink.stop)

@@ -5,7 +5,8 @@
  *
  * Postfix hands it the same macros as failfast-milter, and with the STEPS that failfast-milter negotiates away
  * (a number, as mta_load prints it) it takes the same steps.  It accepts all mail; with -r it refuses each
- * recipient with one and the same reply, and with -l writes a line about it to standard error.  SOCKET is as libmilter has it.  It serves until it is killed.
+ * recipient with one and the same reply, and with -l writes a line about it to standard error.  SOCKET is as libmilter
+ * has it.  It serves until it is killed.
  */
 #include <libmilter/mfapi.h>
 

@@ -14,7 +14,6 @@ from harness.milter import BUILD, Milter  # noqa: E402
 from harness.wait import wait_until  # noqa: E402
 from sick_peer import SickPeer  # noqa: E402
 
-ROUND_SECONDS = 0.6
 MAX_FAILURES = 1000  # the most that can be set; a session ends behind them
 
 
@@ -24,8 +23,10 @@ def cpu_seconds(pid):
 
 
 class Empty:
-    """An empty_milter on a UNIX or TCP socket; in a session of its own, as failfast-milter is, because the scheduler may
-    share the processors out by session."""
+    """An empty_milter on a UNIX or TCP socket.
+
+    In a session of its own, as failfast-milter is, because the scheduler may share the processors out by session.
+    """
 
     def __init__(self, listen, steps, flags=(), log=None):
         self.listen = listen
@@ -80,7 +81,7 @@ def macros(hop):
     return hop.replace(":", "=", 1)
 
 
-def messages_for(run, seconds=ROUND_SECONDS):
+def messages_for(run, seconds):
     """How many messages take so long; run(messages) sends some."""
     return max(500, int(run(2000)["per_second"] * seconds))
 

@@ -53,9 +53,11 @@ static void again(const struct state_image *image)
 	demand(out != NULL && state_write(image, out));
 	demand(fclose(out) == 0);
 	demand(state_read(&second, text, bytes, &age_ms, why) == STATE_GOOD);
-	demand(second.hop_count == image->hop_count && second.override_count == image->override_count);
+	demand(second.hop_count == image->hop_count &&
+		second.override_count == image->override_count);
 	for (size_t i = 0; i < image->hop_count; i++)
-		demand(memcmp(second.hop[i].hop.check, image->hop[i].hop.check, sizeof image->hop[i].hop.check) == 0);
+		demand(memcmp(second.hop[i].hop.check, image->hop[i].hop.check,
+			       sizeof image->hop[i].hop.check) == 0);
 	state_image_free(&second);
 	free(text);
 }

@@ -2,8 +2,7 @@
 
     /usr/bin/python3 -m pytest -n 3 t/postfix
 
-as root, on Debian with curl, postfix, postfix-lmdb, postfix-pcre, amavisd-new, dovecot-lmtpd, iproute2, unbound,
-python3-pytest, python3-pytest-xdist, python3-pytest-timeout and a C compiler.  FAILFAST_BUILD names
+as root, on Debian with the packages that scripts/packages lists for "check".  FAILFAST_BUILD names
 another build directory than the root of the repository; FAILFAST_LOAD_MESSAGES another number of
 messages for the memory test.  A test that fails shows every log of its site.
 """

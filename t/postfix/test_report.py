@@ -9,6 +9,7 @@ import pytest
 
 from harness.milter import BUILD, ROOT, is_sanitized
 from harness.scene import FilterScene
+from harness.wait import wait_until
 
 pytestmark = pytest.mark.skipif(is_sanitized(), reason="of the programs it only meets failfastctl")
 
@@ -16,12 +17,12 @@ pytestmark = pytest.mark.skipif(is_sanitized(), reason="of the programs it only 
 class Report:
     """What it says of one Postfix."""
 
-    def __init__(self, postfix, conf, as_nobody=False):
+    def __init__(self, postfix, conf, as_nobody=False, programs=""):
         words = [str(ROOT / "scripts" / "postfix-report"), "-c", str(postfix.config), "-f", str(conf)]
         if as_nobody:
             words = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *words]
         done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=100,
-                              env={**os.environ, "PATH": f"{BUILD}/milter:{os.environ['PATH']}"})
+                              env={**os.environ, "PATH": f"{programs}:{BUILD}/milter:{os.environ['PATH']}"})
         self.text, self.stderr, self.code = done.stdout, done.stderr, done.returncode
 
     def first(self):
@@ -120,6 +121,36 @@ def test_relayhost_has_no_address(scene):
     report(scene).must_say_first("FAIL relayhost: gone.example has no address")
 
 
+def stand_in(scene, **texts):
+    """A directory with programs that print these texts, whatever they are asked."""
+    made = scene.postfix.dir / "programs"
+    made.mkdir()
+    for name, text in texts.items():
+        (made / f"{name}.txt").write_text(text, encoding="utf-8")
+        (made / name).write_text(f"#!/bin/sh\ncat '{made}/{name}.txt'\n", encoding="utf-8")
+        (made / name).chmod(0o755)
+    return made
+
+
+def test_port_25_is_blocked(scene):
+    """As canaries tell."""
+    start(scene)
+    scene.milter.write(scene.milter.conf_text() + 'canary "smtp" { hosts = {"mx.partner.example"} }\n')
+    text = "down         smtp:\n             transport, since 2026-11-21T18:20:07Z\n" \
+           "             connection-timeout: connect to 192.0.2.1:25: Connection timed out\n"
+    made = report(scene, programs=stand_in(scene, failfastctl=text))
+    made.must_say_first("FAIL no canary of smtp can be reached: connection-timeout")
+
+
+def test_denial(scene):
+    """SELinux or AppArmor keeps smtpd from the socket."""
+    start(scene)
+    text = 'audit: type=1400 apparmor="DENIED" operation="connect" profile="/usr/lib/postfix/sbin/smtpd" ' \
+           'name="/var/spool/postfix/failfast-milter/milter.sock" comm="smtpd" denied_mask="wr"\n'
+    made = report(scene, programs=stand_in(scene, dmesg=text))
+    made.must_say_first('FAIL SELinux or AppArmor denies something: .*profile="/usr/lib/postfix/sbin/smtpd"')
+
+
 def test_only_loopback(scene):
     """Works, and nobody can connect."""
     scene.postfix.params["inet_interfaces"] = "loopback-only"
@@ -135,11 +166,22 @@ def test_address_is_not_here(scene):
     report(scene).must_say_first("FAIL inet_interfaces: 192.0.2.77 is not an address of this host")
 
 
+def test_queue_by_reason(scene):
+    """What waits, and why."""
+    start(scene)
+    scene.filter.stop()
+    scene.postfix.sendmail("a@from.test", ["b@to.test"], "Subject: waits\n\nHello.\n")
+    wait_until(lambda: any("delay_reason" in str(message) for message in scene.postfix.queue()), 20,
+               "a deferred message")
+    made = report(scene)
+    assert re.search(r"(?m)^WARN  1 deliveries are deferred, mostly: 1 connect to 127.0.0.1", made.text), made.text
+
+
 def test_secrets_are_masked(scene):
     """Passwords and names before the @ stay here; what a reader needs stays in."""
     scene.postfix.params.update(
         smtp_sasl_password_maps="inline:{ { relay.example = joe:geheim1 } }", my_password="geheim2",
-        smtp_sasl_auth_enable="yes", always_bcc="boss@example.test", my_url="mysql://root:geheim3@db/")
+        smtp_sasl_auth_enable="yes", always_bcc="boss@example.test", my_url="mysql://root:geheim3@db/", my_bind_pw="geheim4")
     start(scene)
     with open(scene.postfix.log.path, "a", encoding="utf-8") as log:
         log.write("Nov 28 06:00:00 mx postfix/smtp[1]: 1234: to=<jane.doe@example.test>, relay=none, "

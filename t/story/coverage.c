@@ -12,10 +12,16 @@
 
 /* The states that a check can be in, flapping told from the other kinds of degraded. */
 static const char *const states[] = {"unknown", "up", "degraded", "flapping", "down"};
-static const char *const results[] = {"ok", "degraded", "a failure", "a certain failure", "local-error", "the log"};
+static const char *const results[] = {
+	"ok", "degraded", "a failure", "a certain failure", "local-error", "the log"};
 static const char *const words[] = {"up", "down", "auto"};
 
-enum { STATES = sizeof states / sizeof *states, RESULTS = sizeof results / sizeof *results, FORCES = 3, OPTIONS = 32 };
+enum {
+	STATES = sizeof states / sizeof *states,
+	RESULTS = sizeof results / sizeof *results,
+	FORCES = 3,
+	OPTIONS = 32
+};
 
 static bool has_result[STATES][RESULTS], has_force[STATES + 2][FORCES];
 static bool has_key[OPTIONS], has_default[CONF_SECTION_COUNT][OPTIONS];
@@ -48,7 +54,7 @@ void coverage_log(const struct check *before)
 
 void coverage_force(const struct story_hop *before, const char *word)
 {
-	int state = !before->is_forced	    ? state_of(&before->check)
+	int state = !before->is_forced       ? state_of(&before->check)
 		    : before->override.is_up ? STATES
 					     : STATES + 1;
 
@@ -82,13 +88,6 @@ static int missing(bool is_there, const char *what, const char *where, const cha
 	return !is_there;
 }
 
-/* needs_no_default - a list has none, and what this version cannot do is off */
-static bool needs_no_default(const struct conf_section *section, size_t option)
-{
-	return section->option[option].is_list ||
-	       conf_unavailable(section->name, section->option[option].name, "x") != NULL;
-}
-
 static int missing_options(void)
 {
 	const struct conf_section *rule = conf_section_find("rule");
@@ -98,7 +97,7 @@ static int missing_options(void)
 		count += missing(has_key[i], "the key", "in a rule", rule->option[i].name);
 	for (size_t s = 0; s < CONF_SECTION_COUNT; s++)
 		for (size_t i = 0; i < conf_sections[s].option_count; i++)
-			count += missing(has_default[s][i] || needs_no_default(&conf_sections[s], i), "the default of",
+			count += missing(has_default[s][i] || conf_sections[s].option[i].is_list, "the default of",
 				conf_sections[s].name, conf_sections[s].option[i].name);
 	return count;
 }
@@ -109,12 +108,14 @@ int coverage_missing(void)
 
 	for (int state = 0; state < STATES; state++)
 		for (int result = 0; result < RESULTS; result++)
-			count += missing(has_result[state][result], "the result", states[state], results[result]);
+			count += missing(has_result[state][result], "the result", states[state],
+				results[result]);
 	for (int state = 0; state < STATES + 2; state++)
 		for (int i = 0; i < FORCES; i++)
-			count += missing(has_force[state][i], "force", state < STATES ? states[state]
-							       : state == STATES    ? "forced-up"
-										    : "forced-down",
+			count += missing(has_force[state][i], "force",
+				state < STATES    ? states[state]
+				: state == STATES ? "forced-up"
+						  : "forced-down",
 				words[i]);
 	return count;
 }

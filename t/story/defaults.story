@@ -3,6 +3,7 @@ default listen -> unix:/var/spool/postfix/failfast-milter/milter.sock
 default listen_mode -> 0660
 default listen_group -> postfix
 default control -> /run/failfast-milter/control.sock
+default http -> 127.0.0.1:9895
 default user -> failfast-milter
 default hostname -> ""
 default header -> Failfast-Status

@@ -20,7 +20,7 @@ enum { YEAR_S = 365 * 86400 };
 
 void story_settle(struct story_hop *hop, time_t at)
 {
-	enum state state = !hop->is_forced	? hop->check.state
+	enum state state = !hop->is_forced       ? hop->check.state
 			   : hop->override.is_up ? STATE_FORCED_UP
 						 : STATE_FORCED_DOWN;
 
@@ -34,7 +34,8 @@ void story_pass(struct story *story, int64_t now_ms)
 	for (size_t i = 0; i < story->hop_count; i++) {
 		struct story_hop *hop = &story->hop[i];
 
-		if (!hop->is_forced || hop->override.until == 0 || hop->override.until > story_seconds(now_ms))
+		if (!hop->is_forced || hop->override.until == 0 ||
+			hop->override.until > story_seconds(now_ms))
 			continue;
 		hop->is_forced = false;
 		story_settle(hop, hop->override.until);
@@ -163,7 +164,8 @@ static void begin_with(struct story *story, const struct state_image *image, int
 				hop->override.since -= YEAR_S;
 				hop->override.until -= hop->override.until != 0 ? YEAR_S : 0;
 				hop->is_forced = true;
-				hop->shown = hop->override.is_up ? STATE_FORCED_UP : STATE_FORCED_DOWN;
+				hop->shown =
+					hop->override.is_up ? STATE_FORCED_UP : STATE_FORCED_DOWN;
 				hop->view.since = hop->override.since;
 			}
 		story_settle(hop, story_seconds(now_ms));
@@ -178,7 +180,8 @@ void story_restart(struct story *story, int64_t now_ms, char **word, const char 
 
 	if (word[0] == NULL || word[1] == NULL || strcmp(word[0], "file") != 0 ||
 		!duration_parse(word[1], &written_ms))
-		story_complain(story, "a restart is \"restart file TIME\", not", word[0] != NULL ? word[0] : "");
+		story_complain(story, "a restart is \"restart file TIME\", not",
+			word[0] != NULL ? word[0] : "");
 	image.now_ms = written_ms + STORY_START_MS;
 	image.wall_ms = written_ms + (int64_t)YEAR_S * 1000;
 	text = write_file(story, &image);
@@ -242,5 +245,7 @@ void story_default(struct story *story, char **word, const char *expected)
 		story_complain(story, "no such option:", dot != NULL ? dot + 1 : name);
 	coverage_default(section, option);
 	story_expect(story, expected,
-		option->initial == NULL ? "none" : *option->initial == '\0' ? "\"\"" : option->initial);
+		option->initial == NULL    ? "none"
+		: *option->initial == '\0' ? "\"\""
+					   : option->initial);
 }

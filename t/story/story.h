@@ -1,7 +1,8 @@
 /*
  * story - what the files of the story teller share
  *
- * story.c reads the lines; life.c has the events of a longer life: overrides, restarts, headers, defaults.
+ * story.c reads the lines; life.c has the events of a longer life: overrides, restarts, headers,
+ * defaults.
  */
 #ifndef FF_STORY_H
 #define FF_STORY_H
@@ -34,7 +35,7 @@ struct story {
 	struct story_hop hop[STORY_HOPS];
 	size_t hop_count;
 	char text[STORY_CONF_BYTES]; /* of the configuration: rules and options */
-	struct conf *conf;	     /* made of it when it is needed first */
+	struct conf *conf;           /* made of it when it is needed first */
 };
 
 /* story_complain - the story is written wrongly; ends the program */
@@ -72,7 +73,8 @@ void story_default(struct story *story, char **word, const char *expected);
 struct conf_section;
 struct conf_option;
 
-/* coverage.c: what is told of.  coverage_missing - how much is not, each with a line on standard error. */
+/* coverage.c: what is told of.  coverage_missing - how much is not, each with a line on standard
+ * error. */
 void coverage_result(const struct check *before, const struct outcome *outcome);
 void coverage_log(const struct check *before);
 void coverage_force(const struct story_hop *before, const char *word);

@@ -39,7 +39,8 @@ static struct hop *put(struct table *where, const char *hop, struct hop *base, b
 }
 
 /* record - a result of one check, found age_ms ago */
-static void record(struct table *where, struct hop *hop, enum hop_check check, enum reason reason, int64_t age_ms)
+static void record(struct table *where, struct hop *hop, enum hop_check check, enum reason reason,
+	int64_t age_ms)
 {
 	struct findings findings = {.detail = reason != REASON_NONE ? "why" : "",
 		.latency_us = 700,
@@ -139,7 +140,8 @@ END_TEST
 
 START_TEST(overrides_are_kept_by_name)
 {
-	struct override down = an_override(false, clock_wall() + 100), up = an_override(true, clock_wall() + 50);
+	struct override down = an_override(false, clock_wall() + 100),
+			up = an_override(true, clock_wall() + 50);
 	struct hop *hop = put(table, name, NULL, false);
 	struct hop_change change;
 

@@ -129,7 +129,8 @@ START_TEST(a_hop_is_read_as_it_was)
 	ck_assert_int_eq(hop->latency_us, 1234);
 	for (int i = 0; i < CHECK_COUNT; i++)
 		ck_assert_int_eq(hop->has_check[i], i == CHECK_SERVER);
-	ck_assert_mem_eq(&hop->check[CHECK_SERVER], &was->check[CHECK_SERVER], sizeof(struct check));
+	ck_assert_mem_eq(
+		&hop->check[CHECK_SERVER], &was->check[CHECK_SERVER], sizeof(struct check));
 	ck_assert_mem_eq(read_back.salt, image.salt, sizeof image.salt);
 	ck_assert_ptr_null(read_back.hop[0].deep);
 }
@@ -257,7 +258,8 @@ static enum state_worth replaced(const char *from, const char *to)
 	char changed[8192];
 
 	ck_assert_msg(at != NULL, "%s is not in %s", from, text);
-	(void)snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+	(void)snprintf(
+		changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
 	return read_text(changed, strlen(changed));
 }
 
@@ -294,8 +296,8 @@ START_TEST(what_makes_no_sense_is_damage)
 	write_image();
 	ck_assert_int_eq(read_text(text, bytes), STATE_GOOD);
 	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
-		ck_assert_msg(replaced(changes[i][0], changes[i][1]) == STATE_DAMAGED, "%s is believed",
-			changes[i][1]);
+		ck_assert_msg(replaced(changes[i][0], changes[i][1]) == STATE_DAMAGED,
+			"%s is believed", changes[i][1]);
 	ck_assert_int_eq(replaced("\"version\":1", "\"version\":2"), STATE_FOREIGN);
 	ck_assert_int_eq(replaced("failfast-milter state", "something"), STATE_FOREIGN);
 }

@@ -419,6 +419,10 @@ START_TEST(a_hop_without_results_for_too_long_is_unknown)
 	ck_assert(table_look(table, name, clock_now_ms(), &view));
 	ck_assert_int_eq(view.state, STATE_UNKNOWN);
 	ck_assert_int_eq(view.reason, REASON_NONE);
+	ck_assert(view.is_stale);
+	record(table_find(table, name), REASON_CONNECTION_REFUSED, 0);
+	ck_assert(table_look(table, name, clock_now_ms(), &view));
+	ck_assert(!view.is_stale);
 }
 END_TEST
 

@@ -137,7 +137,7 @@
 		else
 			query.delete("q");
 		query.delete("all");
-		history.replaceState(null, "", "/" + (query.size ? "?" + query : ""));
+		history.replaceState(null, "", "/" + (String(query) ? "?" + query : ""));
 		refresh();
 	}
 
