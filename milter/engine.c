@@ -198,6 +198,7 @@ static void drain(void)
 	if (engine.drain_until_ms != 0)
 		return;
 	milter_drain();
+	state_save(engine.state); /* the disk may be slow, and the time is short */
 	engine.drain_until_ms = clock_now_ms() + DRAIN_MS;
 	on_drain(-1, 0, NULL);
 }

@@ -41,7 +41,7 @@
 enum {
 	SETTLE_MS = 200,	 /* an editor writes more than once */
 	SEND_TIMEOUT_MS = 10000, /* an engine that takes no message for so long is stuck */
-	STOP_MS = 7000,		 /* the engine takes 5 s at most */
+	STOP_MS = 8000,		 /* the engine takes 5 s at most, and 2 to keep its state */
 	BACKOFF_FIRST_MS = 100,	 /* after a crash */
 	BACKOFF_MAX_MS = 2000,	 /* sessions that begin meanwhile wait for us */
 	HEALTHY_MS = 60000,	 /* an engine that lived so long starts over with the first */

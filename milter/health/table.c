@@ -197,6 +197,7 @@ void table_remove(struct table *table, struct hop *hop)
 		DL_DELETE(table->wanted, hop);
 	set_base(hop, NULL);
 	hop->is_removed = true;
+	hop->override = NULL; /* it may end before those who hold the hop */
 	if (hop->holds > 0)
 		news(table);
 	else
@@ -502,11 +503,6 @@ const struct check *hop_own_check(const struct hop *hop, enum hop_check check)
 void *hop_job(const struct hop *hop)
 {
 	return hop->job;
-}
-
-bool hop_is_forced(const struct hop *hop)
-{
-	return hop->override != NULL;
 }
 
 void hop_set_job(struct hop *hop, void *job)

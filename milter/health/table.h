@@ -284,7 +284,6 @@ unsigned hop_dependents(const struct hop *hop);
 struct hop *hop_base(const struct hop *hop);
 int64_t hop_failing_since_ms(const struct hop *hop); /* one of its own checks fails, 0: none */
 const struct check *hop_own_check(const struct hop *hop, enum hop_check check); /* NULL: never looked at */
-bool hop_is_forced(const struct hop *hop);
 void *hop_job(const struct hop *hop);
 void hop_set_job(struct hop *hop, void *job);
 

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIMIT_MS ((int64_t)FORCE_LIMIT_MS_DAYS * 24 * 3600 * 1000)
+#define LIMIT_MS ((int64_t)FORCE_LIMIT_DAYS * 24 * 3600 * 1000)
 
 struct force {
 	struct table *table;

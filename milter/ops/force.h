@@ -14,7 +14,7 @@
 
 enum {
 	FORCE_LEAST_MS = 1000,
-	FORCE_LIMIT_MS_DAYS = 365, /* of --for */
+	FORCE_LIMIT_DAYS = 365, /* of --for */
 	FORCE_LOOK_S = 30,         /* a clock that was set is noticed after so long */
 };
 

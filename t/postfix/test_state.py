@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import signal
 import time
 
@@ -84,7 +85,7 @@ def test_a_restart_keeps_states_times_and_overrides(site):
     hop = scene.milter.hop(scene.hop)
     assert (hop["state"], hop["reason"], hop["since"], hop["detail"]) == \
         ("down", "connection-refused", down["since"], down["detail"])
-    assert scene.milter.log.find(r"^hop .* -> ", mark) == []
+    assert scene.milter.log.find(rf"^hop {re.escape(scene.hop)}: .* -> ", mark) == []
     assert scene.milter.log.find(r"^state: \d+ hops and 0 overrides are as they were \d s ago", mark)
     scene.milter.force(scene.hop, "up", "--for", "1h", "--comment", "on purpose")
     forced = scene.milter.hop(scene.hop)["forced"]

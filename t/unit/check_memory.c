@@ -6,8 +6,10 @@
 #include "base/clock.h"
 #include "suite.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct machine_policy policy = {.rise = 2, .fall = 3};
 static const char name[] = "relay:[192.0.2.1]:587";
@@ -163,6 +165,33 @@ START_TEST(overrides_are_kept_by_name)
 	ck_assert_int_lt(view(table, name).since, down.since);
 	ck_assert(table_unforce(table, "away:"));
 	ck_assert_int_eq(table_next_expiry(table), 0);
+}
+END_TEST
+
+/* ask - like libmilter's threads do; waits for a result that does not come */
+static void *ask(void *arg)
+{
+	const struct freshness freshness = {.max_age_ms = 1000, .max_wait_ms = 2000};
+
+	(void)table_ask(table, name, &freshness, arg);
+	return NULL;
+}
+
+START_TEST(an_override_may_end_before_those_who_hold_its_hop)
+{
+	struct override down = an_override(false, 0);
+	struct hop *hop = put(table, name, NULL, true);
+	struct hop_view found;
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, ask, &found), 0);
+	while (table_next_wanted(table) == NULL)
+		(void)usleep(1000);
+	ck_assert(table_force(table, name, &down));
+	table_remove(table, hop);
+	ck_assert(table_unforce(table, name));
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(found.state, STATE_UNKNOWN);
 }
 END_TEST
 
@@ -325,6 +354,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, an_override_of_a_transport_is_not_one_of_its_hops);
 	tcase_add_test(tcase, nobody_waits_for_a_result_that_decides_nothing);
 	tcase_add_test(tcase, overrides_are_kept_by_name);
+	tcase_add_test(tcase, an_override_may_end_before_those_who_hold_its_hop);
 	tcase_add_test(tcase, overrides_are_bounded);
 	tcase_add_test(tcase, a_comment_is_one_clean_line);
 	tcase_add_test(tcase, a_hop_begins_as_it_was);
