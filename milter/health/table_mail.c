@@ -1,8 +1,8 @@
 /*
  * table_mail - what a hop did to mail in the last hour
  *
- * An operator who sees a hop down asks first whether anybody noticed.  A ring of minutes a hop answers that; most hops
- * never need one.
+ * An operator who sees a hop down asks first whether anybody noticed.  A ring of minutes a hop
+ * answers that; most hops never need one.
  */
 #include "health/table_private.h"
 
@@ -22,7 +22,8 @@ static void advance(struct hop_mail *mail, int64_t minute)
 	mail->minute = minute;
 }
 
-void table_count_mail(struct table *table, const char *name, enum mail_effect effect, int64_t now_ms)
+void table_count_mail(
+	struct table *table, const char *name, enum mail_effect effect, int64_t now_ms)
 {
 	int64_t minute = now_ms / MINUTE_MS;
 	struct hop *hop;

@@ -1,9 +1,9 @@
 /*
  * http - what can be seen with a browser, and scraped
  *
- * Making an answer for thousands of hops takes a while in the thread that also probes.  So one that was made is given
- * again for ten times as long as it took: however many ask, no more than a tenth of the thread goes there.  Clients
- * share its bytes, too.
+ * Making an answer for thousands of hops takes a while in the thread that also probes.  So one that
+ * was made is given again for ten times as long as it took: however many ask, no more than a tenth
+ * of the thread goes there.  Clients share its bytes, too.
  */
 #include "ops/http.h"
 
@@ -48,8 +48,9 @@ struct made {
 /* One path.  write gets the query, "" when there is none; it is not kept when it has one. */
 struct route {
 	const char *path, *type;
-	int (*write)(struct http *http, const char *query, struct text *out); /* the code of the answer */
-	struct made *made;						     /* NULL: never given again */
+	int (*write)(struct http *http, const char *query,
+		struct text *out); /* the code of the answer */
+	struct made *made;         /* NULL: never given again */
 };
 
 static void document_unref(struct document *document)
@@ -80,8 +81,8 @@ static void on_sent(const void *bytes, size_t count, void *arg)
 }
 
 /* send_reply - code and what belongs to every answer; HEAD gets the head alone */
-static void send_reply(struct evhttp_request *request, int code, const char *words, const char *type,
-	struct evbuffer *body)
+static void send_reply(struct evhttp_request *request, int code, const char *words,
+	const char *type, struct evbuffer *body)
 {
 	static const struct {
 		const char *name, *value;
@@ -89,7 +90,8 @@ static void send_reply(struct evhttp_request *request, int code, const char *wor
 		{"Cache-Control", "no-store"},
 		{"Content-Security-Policy",
 			"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-			"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
+			"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
+			"'none'"},
 		{"Cross-Origin-Resource-Policy", "same-origin"},
 		{"Referrer-Policy", "no-referrer"},
 		{"X-Content-Type-Options", "nosniff"},
@@ -274,8 +276,10 @@ static void keep(struct http *http, struct made *made, struct document *document
 		evtimer_add(http->forget, &pause);
 }
 
-/* make - a document that the caller holds a reference of; NULL: no memory, or too much is on its way already */
-static struct document *make(struct http *http, const struct route *route, const char *query, int *code)
+/* make - a document that the caller holds a reference of; NULL: no memory, or too much is on its
+ * way already */
+static struct document *make(
+	struct http *http, const struct route *route, const char *query, int *code)
 {
 	struct made *made = *query == '\0' ? route->made : NULL;
 	int64_t start_us = clock_now_us();
@@ -315,12 +319,13 @@ static void answer(struct http *http, struct evhttp_request *request, const stru
 			evhttp_request_get_output_headers(request), "Retry-After", "10");
 		refuse(request, HTTP_SERVUNAVAIL, "Service Unavailable",
 			"too many answers are waiting to be sent");
-	} else if (evbuffer_add_reference(
-			   body, document->text.bytes, document->text.used, on_sent, document) < 0) {
+	} else if (evbuffer_add_reference(body, document->text.bytes, document->text.used, on_sent,
+			   document) < 0) {
 		document_unref(document);
 		refuse(request, HTTP_SERVUNAVAIL, "Service Unavailable", "out of memory");
 	} else {
-		send_reply(request, code, code == HTTP_OK ? "OK" : "Service Unavailable", route->type, body);
+		send_reply(request, code, code == HTTP_OK ? "OK" : "Service Unavailable",
+			route->type, body);
 	}
 	if (body != NULL)
 		evbuffer_free(body);
@@ -338,7 +343,8 @@ static void on_request(struct evhttp_request *request, void *arg)
 	if (command != EVHTTP_REQ_GET && command != EVHTTP_REQ_HEAD) {
 		(void)evhttp_add_header(
 			evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
-		refuse(request, HTTP_BADMETHOD, "Method Not Allowed", "nothing can be changed here");
+		refuse(request, HTTP_BADMETHOD, "Method Not Allowed",
+			"nothing can be changed here");
 		return;
 	}
 	if (host != NULL && !http_is_own_name(http->parts.conf, host)) {

@@ -6,9 +6,9 @@
  *	/status.json	what "failfastctl status --json" prints
  *	/healthz	200 while the prober and the milter answer, else 503
  *
- * Nothing can be changed here.  GET and HEAD only; requests, connections and answers under way are bounded; a request
- * must name this host, so that no web page elsewhere can read the answer through a name that it lets point here (DNS
- * rebinding).
+ * Nothing can be changed here.  GET and HEAD only; requests, connections and answers under way are
+ * bounded; a request must name this host, so that no web page elsewhere can read the answer through
+ * a name that it lets point here (DNS rebinding).
  *
  * Event thread only.
  */
@@ -39,12 +39,12 @@ struct http_parts {
 	const struct pulse *pulse;
 };
 
-/* http_new - serve on a listening socket, which it owns from now on; NULL: out of memory, and the process
- * cannot go on */
+/* http_new - serve on a listening socket, which it owns from now on; NULL: out of memory, and the
+ * process cannot go on */
 struct http *http_new(struct event_base *base, int listen_fd, const struct http_parts *parts);
 
-/* http_is_own_name - may a request name this host so?  An address, "localhost", conf->http, conf->hostname, the name of
- * the host, and each Postfix's myhostname. */
+/* http_is_own_name - may a request name this host so?  An address, "localhost", conf->http,
+ * conf->hostname, the name of the host, and each Postfix's myhostname. */
 bool http_is_own_name(const struct conf *conf, const char *host);
 
 #endif

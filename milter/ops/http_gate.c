@@ -1,9 +1,9 @@
 /*
  * http_gate - who may talk to the HTTP server, how many and for how long
  *
- * evhttp tells nobody that a connection is gone, but lets us make its bufferevent.  So we keep a reference to each: one
- * that evhttp has freed has no callbacks any more, and is closed when it is found so.  The client does not wait for that,
- * because evhttp shuts the connection down.
+ * evhttp tells nobody that a connection is gone, but lets us make its bufferevent.  So we keep a
+ * reference to each: one that evhttp has freed has no callbacks any more, and is closed when it is
+ * found so.  The client does not wait for that, because evhttp shuts the connection down.
  */
 #include "ops/http_gate.h"
 
@@ -19,9 +19,9 @@
 enum {
 	GATE_UNREAD_BYTES = 16384,
 	SWEEP_MS = 1000,
-	SWEEP_FULL_MS = 5,    /* when there is no place */
-	GATE_AT_A_TIME = 16,  /* places that are made at a time then */
-	GATE_SILENT_MS = 100, /* so long one may say nothing when there is no place */
+	SWEEP_FULL_MS = 5,     /* when there is no place */
+	GATE_AT_A_TIME = 16,   /* places that are made at a time then */
+	GATE_SILENT_MS = 100,  /* so long one may say nothing when there is no place */
 	GATE_UNREAD_MS = 1000, /* and so long one may leave its answer unread */
 };
 
@@ -30,7 +30,7 @@ struct client {
 	struct bufferevent *connection;
 	struct event *deadline;
 	int64_t since_ms; /* when it came, or asked, or had its answer */
-	bool is_asking; /* its request is answered right now */
+	bool is_asking;   /* its request is answered right now */
 	bool is_leaving;
 	struct client *prev, *next;
 };
@@ -110,8 +110,8 @@ static bool is_idle(const struct client *client, int64_t now_ms)
 	return now_ms - client->since_ms > (client->is_asking ? GATE_UNREAD_MS : GATE_SILENT_MS);
 }
 
-/* make_room - a few of those that say nothing or read nothing have to go, the oldest first.  Who asks as soon as it has
- * come is served, however many sit there. */
+/* make_room - a few of those that say nothing or read nothing have to go, the oldest first.  Who
+ * asks as soon as it has come is served, however many sit there. */
 static void make_room(struct gate *gate)
 {
 	unsigned places = GATE_AT_A_TIME;
@@ -163,8 +163,8 @@ static struct client *client_new(struct gate *gate)
 	return NULL;
 }
 
-/* on_client - evhttp wants a bufferevent for a connection that it accepted; with NULL it makes one that we do not see,
- * and which ends by its own timeout */
+/* on_client - evhttp wants a bufferevent for a connection that it accepted; with NULL it makes one
+ * that we do not see, and which ends by its own timeout */
 static struct bufferevent *on_client(struct event_base *base, void *arg)
 {
 	struct gate *gate = arg;
@@ -235,7 +235,7 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 		evconnlistener_enable(gate->listener);
 }
 
-/* on_accept_error - out of descriptors, mostly: trying again at once would only burn the processor */
+/* on_accept_error - out of descriptors, mostly: at once it would only fail again */
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
 	static const struct timeval pause = {1, 0};
@@ -255,8 +255,8 @@ struct gate *gate_new(struct event_base *base, struct evhttp *http, int listen_f
 	gate->base = base;
 	gate->resume = evtimer_new(base, on_resume, gate);
 	gate->sweep = evtimer_new(base, on_sweep, gate);
-	gate->listener = evconnlistener_new(base, NULL, NULL,
-		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd);
+	gate->listener = evconnlistener_new(
+		base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listen_fd);
 	if (gate->resume == NULL || gate->sweep == NULL || gate->listener == NULL ||
 		evhttp_bind_listener(http, gate->listener) == NULL)
 		return NULL;

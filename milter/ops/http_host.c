@@ -1,8 +1,9 @@
 /*
  * http_host - names under which this host may be asked
  *
- * A web page of somebody else can have its own name point to 127.0.0.1 and then read what we answer to its visitor's
- * browser.  The browser still sends that name.  An address is safe: no page comes from there but ours.
+ * A web page of somebody else can have its own name point to 127.0.0.1 and then read what we answer
+ * to its visitor's browser.  The browser still sends that name.  An address is safe: no page comes
+ * from there but ours.
  */
 #include "ops/http.h"
 

@@ -51,8 +51,7 @@ void metrics_sweep(struct metrics *metrics)
 	struct series *series, *next;
 
 	metrics->swept_ms = clock_now_ms();
-	HASH_ITER(hh, metrics->series, series, next)
-	{
+	HASH_ITER (hh, metrics->series, series, next) {
 		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
 		if (table_find(metrics->table, series->name) == NULL)
 			forget(metrics, series);
@@ -97,7 +96,8 @@ static void on_change(void *arg, const struct hop_view *view, const struct hop_c
 		metrics_series(metrics, view->name, view->is_learned)->changes[change->to]++;
 }
 
-void metrics_count_result(struct metrics *metrics, const struct hop *hop, enum reason reason, int64_t took_us)
+void metrics_count_result(
+	struct metrics *metrics, const struct hop *hop, enum reason reason, int64_t took_us)
 {
 	struct series *series = metrics_series(metrics, hop_full_name(hop), hop_is_learned(hop));
 	unsigned bucket = 0;

@@ -1,9 +1,9 @@
 /*
  * metrics - numbers for Prometheus: the text that is scraped
  *
- * All samples of a metric stand together, so the hops are gone through once to look at them and then once for each
- * metric.  With thousands of hops this is a hundred thousand lines in the event thread: they are put together from
- * pieces that are ready, not formatted.
+ * All samples of a metric stand together, so the hops are gone through once to look at them and
+ * then once for each metric.  With thousands of hops this is a hundred thousand lines in the event
+ * thread: they are put together from pieces that are ready, not formatted.
  */
 #include "ops/metrics_private.h"
 
@@ -131,7 +131,8 @@ static void say_checks(struct text *out, const struct sample *sample)
 	for (int check = 0; check < CHECK_COUNT; check++) {
 		if (!sample->has_check[check])
 			continue;
-		begin(out, "failfast_check_up", sample, "check", hop_check_name((enum hop_check)check));
+		begin(out, "failfast_check_up", sample, "check",
+			hop_check_name((enum hop_check)check));
 		end(out, sample->is_up[check]);
 	}
 }
@@ -213,7 +214,8 @@ static void say_changes(struct text *out, const struct sample *sample)
 	for (int state = 0; state < STATE_COUNT; state++) {
 		if (sample->series->changes[state] == 0)
 			continue;
-		begin(out, "failfast_state_changes_total", sample, "to", state_name((enum state)state));
+		begin(out, "failfast_state_changes_total", sample, "to",
+			state_name((enum state)state));
 		end(out, sample->series->changes[state]);
 	}
 }
@@ -224,16 +226,19 @@ static const struct family {
 	void (*say)(struct text *out, const struct sample *sample);
 } families[] = {
 	{"failfast_hop_state", "gauge",
-		"1 for the state that the hop is in; of hop=\"(other)\" how many are in it.", say_states},
+		"1 for the state that the hop is in; of hop=\"(other)\" how many are in it.",
+		say_states},
 	{"failfast_hop_last_change_timestamp_seconds", "gauge", "When the hop changed its state.",
 		say_change},
 	{"failfast_check_up", "gauge", "1 while what is checked of the hop is up.", say_checks},
-	{"failfast_probes_total", "counter", "Probes by what they found: ok or a reason.", say_probes},
+	{"failfast_probes_total", "counter", "Probes by what they found: ok or a reason.",
+		say_probes},
 	{"failfast_probe_duration_seconds", "histogram",
 		"Time from the start of a probe to its result.", say_durations},
 	{"failfast_tls_not_after_timestamp_seconds", "gauge",
 		"When the certificate of the server ends.", say_expiry},
-	{"failfast_state_changes_total", "counter", "Changes of state by the new state.", say_changes},
+	{"failfast_state_changes_total", "counter", "Changes of state by the new state.",
+		say_changes},
 };
 
 static void say_recipients(struct text *out, const struct tally *tally)
@@ -251,7 +256,8 @@ static void say_recipients(struct text *out, const struct tally *tally)
 
 			if (count > 0 || (action == ACTION_ACCEPT && reason == REASON_NONE))
 				text_print(out,
-					"failfast_recipients_total{action=\"%s\",reason=\"%s\"} %llu\n",
+					"failfast_recipients_total{action=\"%s\",reason=\"%s\"} "
+					"%llu\n",
 					actions[action], reason_token((enum reason)reason),
 					(unsigned long long)count);
 		}
@@ -299,8 +305,10 @@ void metrics_write(struct metrics *metrics, struct text *out)
 	}
 	say_recipients(out, &tally);
 	say_verdicts(out, &tally);
-	gauge(out, "failfast_milter_connections", "Connections of Postfix, open now.", tally.connections);
-	gauge(out, "failfast_probes_in_flight", "Probes under way.", sched_in_flight(metrics->sched));
+	gauge(out, "failfast_milter_connections", "Connections of Postfix, open now.",
+		tally.connections);
+	gauge(out, "failfast_probes_in_flight", "Probes under way.",
+		sched_in_flight(metrics->sched));
 	gauge(out, "failfast_hops", "Hops that are watched.", scrape.shown);
 	free(scrape.samples);
 }

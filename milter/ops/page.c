@@ -1,8 +1,8 @@
 /*
  * page - one document for people
  *
- * The first line says how things are; below it are the hops, the worst first, and what changed last.  What a phone has
- * no room for goes below each other, see page.css.
+ * The first line says how things are; below it are the hops, the worst first, and what changed
+ * last.  What a phone has no room for goes below each other, see page.css.
  */
 #include "ops/page_private.h"
 
@@ -33,7 +33,8 @@ static void say_text(const struct page *page, const char *words)
 	text_clean(page->out, words, page_escape);
 }
 
-/* say_foreign - the same as a part of its own, so that right-to-left letters in it move nothing else */
+/* say_foreign - the same as a part of its own, so that right-to-left letters in it move nothing
+ * else */
 static void say_foreign(const struct page *page, const char *class, const char *words)
 {
 	text_print(page->out, "<bdi class=\"%s\">", class);
@@ -122,9 +123,10 @@ static void say_head(const struct page *page)
 		"</title>\n<link id=\"icon\" rel=\"icon\" href=\"/icon.svg?%s\">\n"
 		"<link rel=\"stylesheet\" href=\"/page.css\">\n"
 		"<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>\n"
-		"<script src=\"/page.js\" defer></script>\n</head>\n<body>\n"
-		"<a class=\"skip\" href=\"#hops\">To the hops</a>\n",
+		"<script src=\"/page.js\" defer></script>\n</head>\n<body>\n",
 		page->hops.total > 0 ? state_name(worst(page)) : "unknown");
+	if (page->hops.total > 0)
+		say(page, "<a class=\"skip\" href=\"#hops\">To the hops</a>\n");
 	say(page, "<header>\n<p class=\"product\">failfast-milter</p>\n<p class=\"host\">");
 	say_text(page, host_name(page, name));
 	say(page, "</p>\n<p class=\"asof\" id=\"asof\">");
@@ -132,11 +134,13 @@ static void say_head(const struct page *page)
 	say(page, "</p>\n</header>\n<main>\n");
 }
 
-/* say_worst - the first few that are not up, by name, so that the page need not be searched in an outage */
+/* say_worst - the first few that are not up, by name, so that the page need not be searched in an
+ * outage */
 static void say_worst(const struct page *page)
 {
 	enum { NAMED = 3 };
-	unsigned down = page->hops.states[STATE_DOWN] + page->hops.states[STATE_FORCED_DOWN], count = 0;
+	unsigned down = page->hops.states[STATE_DOWN] + page->hops.states[STATE_FORCED_DOWN],
+		 count = 0;
 
 	if (*page->question.text != '\0' || *page->question.state != '\0')
 		return;
@@ -159,12 +163,14 @@ static void say_worst(const struct page *page)
 
 static void say_summary(const struct page *page)
 {
-	text_print(page->out, "<section id=\"summary\" class=\"summary is-%s\" role=\"status\">\n<h1>",
+	text_print(page->out,
+		"<section id=\"summary\" class=\"summary is-%s\" role=\"status\">\n<h1>",
 		page->hops.total > 0 ? state_name(worst(page)) : "unknown");
 	say_headline(page);
 	say(page, "</h1>\n");
 	if (page->hops.total == 0)
-		say(page, "<p>They come from Postfix’s configuration, when failfast-milter.conf has a "
+		say(page, "<p>They come from Postfix’s configuration, when failfast-milter.conf "
+			  "has a "
 			  "<code>postfix</code> section, and from mail.</p>\n");
 	else
 		say_worst(page);
@@ -192,7 +198,8 @@ static void say_chip(const struct page *page, const char *state, const char *wor
 	/* States that nobody is in only take room. */
 	if (count == 0 && !is_current && *state != '\0')
 		return;
-	text_print(page->out, "<li><a class=\"chip is-%s\" href=\"", *state != '\0' ? state : "all");
+	text_print(
+		page->out, "<li><a class=\"chip is-%s\" href=\"", *state != '\0' ? state : "all");
 	say_query(page, state);
 	text_print(page->out, "\"%s>%s <b>%u</b></a></li>\n",
 		is_current ? " aria-current=\"true\"" : "", words, count);
@@ -207,11 +214,13 @@ static void say_filter(const struct page *page)
 	for (int state = 0; state < STATE_COUNT; state++)
 		if (page_is_problem((enum state)state))
 			problems += page->hops.states[state];
-	say(page, "<div class=\"filter\">\n<nav id=\"states\" aria-label=\"Hops by state\">\n<ul>\n");
+	say(page,
+		"<div class=\"filter\">\n<nav id=\"states\" aria-label=\"Hops by state\">\n<ul>\n");
 	say_chip(page, "", "all", page->hops.total);
 	say_chip(page, "problems", "problems", problems);
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-		say_chip(page, state_name(order[i]), state_name(order[i]), page->hops.states[order[i]]);
+		say_chip(page, state_name(order[i]), state_name(order[i]),
+			page->hops.states[order[i]]);
 	say(page, "</ul>\n</nav>\n<form id=\"filter\" role=\"search\" action=\"/\">\n"
 		  "<label for=\"q\">Find</label>\n<input id=\"q\" name=\"q\" type=\"search\" "
 		  "autocomplete=\"off\" spellcheck=\"false\" maxlength=\"150\" "
@@ -337,12 +346,14 @@ static void say_hops(const struct page *page)
 	say(page, "<section id=\"hops\" aria-labelledby=\"hops-title\" tabindex=\"-1\">\n"
 		  "<h2 id=\"hops-title\" class=\"hidden\">Hops</h2>\n");
 	say_count(page);
-	text_print(page->out, "<table id=\"table\" role=\"table\"%s>\n"
+	text_print(page->out,
+		"<table id=\"table\" role=\"table\"%s>\n"
 		"<caption class=\"hidden\">Hops, the worst first</caption>\n"
 		"<thead role=\"rowgroup\">\n<tr role=\"row\">",
 		page->hops.count == 0 ? " hidden" : "");
 	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-		text_print(page->out, "<th role=\"columnheader\" scope=\"col\">%s</th>", columns[i]);
+		text_print(
+			page->out, "<th role=\"columnheader\" scope=\"col\">%s</th>", columns[i]);
 	say(page, "</tr>\n</thead>\n<tbody id=\"rows\" role=\"rowgroup\">\n");
 	for (size_t i = 0; i < page->hops.count; i++)
 		say_row(page, page->hops.row[i]);
@@ -355,8 +366,10 @@ static void say_changes(const struct page *page)
 	const struct change *change;
 
 	say(page, "<section aria-labelledby=\"changes-title\">\n"
-		  "<h2 id=\"changes-title\">Newest changes</h2>\n<ol id=\"changes\" class=\"changes\">\n");
-	for (unsigned i = 0; i < limit && (change = changes_at(page->parts->changes, i)) != NULL; i++) {
+		  "<h2 id=\"changes-title\">Newest changes</h2>\n<ol id=\"changes\" "
+		  "class=\"changes\">\n");
+	for (unsigned i = 0; i < limit && (change = changes_at(page->parts->changes, i)) != NULL;
+		i++) {
 		say(page, "<li>");
 		say_time(page, change->when);
 		text_print(page->out,
@@ -365,7 +378,8 @@ static void say_changes(const struct page *page)
 			state_name(change->to), state_name(change->to), state_name(change->from));
 		say_foreign(page, "name", change->hop);
 		if (change->reason != REASON_NONE)
-			text_print(page->out, " <span class=\"why\">%s</span>", reason_text(change->reason));
+			text_print(page->out, " <span class=\"why\">%s</span>",
+				reason_text(change->reason));
 		say(page, "</li>\n");
 	}
 	if (changes_at(page->parts->changes, 0) == NULL)
@@ -378,7 +392,8 @@ static void say_foot(const struct page *page)
 	say(page, "</main>\n<footer>\n<p>failfast-milter " PACKAGE_VERSION
 		  ", <a href=\"/status.json\">status.json</a>, <a href=\"/metrics\">metrics</a>, "
 		  "<a href=\"/healthz\">healthz</a>. Times are UTC.</p>\n"
-		  "<p id=\"live\" class=\"live\"><noscript>Refreshes every 10 seconds.</noscript></p>\n"
+		  "<p id=\"live\" class=\"live\"><noscript>Refreshes every 10 "
+		  "seconds.</noscript></p>\n"
 		  "</footer>\n</body>\n</html>\n");
 }
 
@@ -411,6 +426,8 @@ void page_icon(const char *state, struct text *out)
 	for (size_t i = 0; i < sizeof colours / sizeof *colours; i++)
 		if (strcmp(colours[i].state, state) == 0)
 			colour = colours[i].colour;
-	text_print(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\">"
-		"<circle cx=\"8\" cy=\"8\" r=\"7\" fill=\"%s\"/></svg>\n", colour);
+	text_print(out,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\">"
+		"<circle cx=\"8\" cy=\"8\" r=\"7\" fill=\"%s\"/></svg>\n",
+		colour);
 }

@@ -1,8 +1,9 @@
 /*
  * page - one document for people: every hop, what it did to mail, and the newest changes
  *
- * It is whole without JavaScript; the script only fetches it again and puts in what is new.  All that comes from outside
- * (names of hops, what peers said, the query) is escaped.  Event thread only.
+ * It is whole without JavaScript; the script only fetches it again and puts in what is new.  All
+ * that comes from outside (names of hops, what peers said, the query) is escaped.  Event thread
+ * only.
  */
 #ifndef FF_PAGE_H
 #define FF_PAGE_H

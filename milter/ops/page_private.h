@@ -13,13 +13,14 @@ enum { PAGE_QUERY_BYTES = 200 };
 /* What the visitor asks for. */
 struct page_question {
 	char text[PAGE_QUERY_BYTES]; /* "": everything */
-	char state[16];		     /* "": every state */
+	char state[16];              /* "": every state */
 	bool wants_all;
 };
 
 /* The hops of a moment. */
 struct page_hops {
-	struct hop **row; /* those that are asked for, the worst first; PAGE_ROWS unless all are wanted */
+	struct hop **row; /* those that are asked for, the worst first; PAGE_ROWS unless all are
+			     wanted */
 	size_t count;
 	size_t matching; /* more than count where not all are wanted */
 	unsigned total;
@@ -30,16 +31,18 @@ struct page_hops {
 void page_read_query(const char *query, struct page_question *question);
 
 /* page_find_hops - false when there is no memory */
-bool page_find_hops(struct table *table, const struct page_question *question, struct page_hops *out);
+bool page_find_hops(
+	struct table *table, const struct page_question *question, struct page_hops *out);
 void page_free_hops(struct page_hops *hops);
 
-/* page_is_problem - not up and not unknown by choice */
+/* page_is_problem - anything but up */
 bool page_is_problem(enum state state);
 
-/* page_escape - what stands for a character in HTML, also within an attribute in quotes; NULL: itself */
+/* page_escape - what stands for a character in HTML, also within an attribute in quotes; NULL:
+ * itself */
 const char *page_escape(char byte);
 
-/* page_say_since - "12 s", "5 min", "3 h 20 min", "4 d 2 h" */
+/* page_say_duration - "12 s", "5 min", "3 h 20 min", "4 d 2 h" */
 void page_say_duration(struct text *out, int64_t seconds);
 
 #endif

@@ -75,9 +75,10 @@ static bool has_text(const struct hop_view *view, const char *text)
 	if (!pattern_is_plain(text) && pattern_match(text, view->name))
 		return true;
 	return strcasestr(view->name, text) != NULL ||
-	       (view->reason != REASON_NONE && (strcasestr(reason_token(view->reason), text) != NULL ||
-						       strcasestr(reason_text(view->reason), text) != NULL ||
-						       strcasestr(view->detail, text) != NULL));
+	       (view->reason != REASON_NONE &&
+		       (strcasestr(reason_token(view->reason), text) != NULL ||
+			       strcasestr(reason_text(view->reason), text) != NULL ||
+			       strcasestr(view->detail, text) != NULL));
 }
 
 static bool has_state(enum state state, const char *wanted)
@@ -125,7 +126,8 @@ static int by_badness(const void *a, const void *b)
 			       : strcmp(hop_full_name(left->hop), hop_full_name(right->hop));
 }
 
-bool page_find_hops(struct table *table, const struct page_question *question, struct page_hops *out)
+bool page_find_hops(
+	struct table *table, const struct page_question *question, struct page_hops *out)
 {
 	struct collect collect = {.table = table, .question = question, .out = out};
 

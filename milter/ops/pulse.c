@@ -1,8 +1,9 @@
 /*
  * pulse - does the milter answer?
  *
- * The directory of the socket is Postfix's, and we may not enter it; the socket is ours.  So it is reached through a
- * descriptor that the keeper opened.  A socket whose name is gone still answers, but not to Postfix: that is no pulse.
+ * The directory of the socket is Postfix's, and we may not enter it; the socket is ours.  So it is
+ * reached through a descriptor that the keeper opened.  A socket whose name is gone still answers,
+ * but not to Postfix: that is no pulse.
  */
 #include "ops/pulse.h"
 
@@ -24,7 +25,8 @@
 /* The first answer is looked for often: until it is there we are not healthy. */
 enum { FIRST_INTERVAL_MS = 100 };
 
-/* SMFIC_OPTNEG and SMFIC_QUIT as Postfix 3.7 sends them (milter8.c): length, command, version 6, actions, steps */
+/* SMFIC_OPTNEG and SMFIC_QUIT as Postfix 3.7 sends them (milter8.c): length, command, version 6,
+ * actions, steps */
 static const unsigned char hello[] = {
 	0, 0, 0, 13, 'O', 0, 0, 0, 6, 0, 0, 1, 0xff, 0, 0x1f, 0xff, 0xff};
 static const unsigned char goodbye[] = {0, 0, 0, 1, 'Q'};
@@ -86,8 +88,7 @@ static void on_event(struct bufferevent *connection, short what, void *arg)
 	if (pulse->has_answered)
 		hang_up(pulse); /* after our goodbye */
 	else
-		lose(pulse, (what & BEV_EVENT_TIMEOUT) != 0 ? "it is silent"
-							     : "it hangs up");
+		lose(pulse, (what & BEV_EVENT_TIMEOUT) != 0 ? "it is silent" : "it hangs up");
 }
 
 /* has_name - can Postfix find the socket? */
@@ -151,7 +152,8 @@ static void find_socket(struct pulse *pulse)
 	struct sockaddr_un *address = (struct sockaddr_un *)&pulse->address;
 
 	address->sun_family = AF_UNIX;
-	(void)snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d", pulse->socket);
+	(void)snprintf(
+		address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d", pulse->socket);
 	pulse->address_bytes = sizeof *address;
 }
 
@@ -177,7 +179,8 @@ static void find_port(struct pulse *pulse, const char *listen)
 		pulse->address_bytes = found->ai_addrlen;
 		freeaddrinfo(found);
 	} else {
-		log_warnx("listen = \"%s\": the host is not found, so whether the milter answers is not known",
+		log_warnx("listen = \"%s\": the host is not found, so whether the milter answers "
+			  "is not known",
 			listen);
 	}
 }

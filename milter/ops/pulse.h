@@ -1,8 +1,9 @@
 /*
  * pulse - does the milter answer?
  *
- * Every few seconds it is asked as Postfix asks it: a connection, the negotiation of the milter protocol, and its end.
- * An answer proves that libmilter accepts connections and that one of its workers is free.
+ * Every few seconds it is asked as Postfix asks it: a connection, the negotiation of the milter
+ * protocol, and its end. An answer proves that libmilter accepts connections and that one of its
+ * workers is free.
  *
  * Event thread only.
  */
@@ -18,8 +19,9 @@ enum { PULSE_INTERVAL_S = 5, PULSE_TIMEOUT_S = 3 };
 
 struct pulse;
 
-/* pulse_new - feel it from now on.  socket: an O_PATH descriptor of the UNIX socket that conf->listen names, which need
- * not be reachable by its path; -1 where it names none.  NULL: out of memory. */
+/* pulse_new - feel it from now on.  socket: an O_PATH descriptor of the UNIX socket that
+ * conf->listen names, which need not be reachable by its path; -1 where it names none.  NULL: out
+ * of memory. */
 struct pulse *pulse_new(struct event_base *base, const struct conf *conf, int socket);
 
 /* pulse_is_felt - it answered the last time */

@@ -1,8 +1,8 @@
 /*
  * tally - what was said to mail, in numbers
  *
- * Counted by libmilter's threads without a lock, read by whoever wants to know: numbers that are read together need not
- * fit each other to the last one.  Any thread.
+ * Counted by libmilter's threads without a lock, read by whoever wants to know: numbers that are
+ * read together need not fit each other to the last one.  Any thread.
  */
 #ifndef FF_TALLY_H
 #define FF_TALLY_H
@@ -20,8 +20,8 @@ extern const int64_t tally_limits_us[TALLY_BUCKETS - 1];
 struct tally {
 	uint64_t recipients[TALLY_ACTIONS][REASON_COUNT];
 	uint64_t verdicts[TALLY_BUCKETS]; /* by the time that they took; each in one bucket */
-	uint64_t verdicts_us;		  /* all of them together */
-	unsigned connections;		  /* of Postfix, open now */
+	uint64_t verdicts_us;             /* all of them together */
+	unsigned connections;             /* of Postfix, open now */
 };
 
 /* tally_recipient - one recipient; REASON_NONE where no hop has a fault */

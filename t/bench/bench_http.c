@@ -1,8 +1,9 @@
 /*
  * bench_http - how long the event thread is kept by those who look
  *
- * A table of hops, all of them probed, one in ten down; what is served by HTTP is made again and again, and the median
- * in processor time is printed.  The exit status is 1 when /metrics takes 100 ms or more.
+ * A table of hops, all of them probed, one in ten down; what is served by HTTP is made again and
+ * again, and the median in processor time is printed.  The exit status is 1 when /metrics takes 100
+ * ms or more.
  *
  * usage: t/bench/bench_http [HOPS]
  */
@@ -44,12 +45,15 @@ static void add_hop(unsigned number)
 {
 	static const struct machine_policy policy = {.rise = 1, .fall = 1};
 	char name[HOP_NAME_BYTES];
-	struct hop_settings settings = {.name = name, .is_probed = true, .roles = ROLE_TRANSPORT, .interval_ms = 60000};
-	struct findings findings = {.detail = "", .latency_us = 1234, .evidence_ms = clock_now_ms()};
+	struct hop_settings settings = {
+		.name = name, .is_probed = true, .roles = ROLE_TRANSPORT, .interval_ms = 60000};
+	struct findings findings = {
+		.detail = "", .latency_us = 1234, .evidence_ms = clock_now_ms()};
 	struct outcome fault = {REASON_CONNECTION_REFUSED, SEVERITY_DOWN, true};
 	struct hop *hop;
 
-	(void)snprintf(name, sizeof name, "smtp-%u:[relay%u.customers.example.com]:587", number, number);
+	(void)snprintf(
+		name, sizeof name, "smtp-%u:[relay%u.customers.example.com]:587", number, number);
 	hop = table_put(table, &settings, clock_now_ms());
 	findings.has[CHECK_SERVICE] = findings.has[CHECK_BIND] = findings.has[CHECK_RESOLVE] =
 		findings.has[CHECK_SERVER] = true;
@@ -128,7 +132,8 @@ int main(int argc, char **argv)
 		conf = conf_parse(fp, "bench_http", report, NULL);
 	}
 	table = table_new();
-	sched = conf != NULL && base != NULL ? sched_new(base, table, NULL, notify_change, notify) : NULL;
+	sched = conf != NULL && base != NULL ? sched_new(base, table, NULL, notify_change, notify)
+					     : NULL;
 	if (sched == NULL)
 		return EXIT_FAILURE;
 	metrics = metrics_new(table, sched, notify);
