@@ -12,6 +12,12 @@ _failfastctl_add() {
 	done
 }
 
+# _failfastctl_files - names of files; bash quotes them itself
+_failfastctl_files() {
+	compopt -o filenames 2>/dev/null
+	mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$cur")
+}
+
 # _failfastctl_hops - names from the daemon, quoted as they have to be, without what bash counts as earlier words
 _failfastctl_hops() {
 	local name quoted before plain=$cur quote=
@@ -52,17 +58,21 @@ _failfastctl_command() {
 		;;
 	force)
 		if [[ $cur == -* ]]; then
-			_failfastctl_add --for --comment
+			_failfastctl_add --json --for --comment
 		elif [[ $arguments -eq 0 ]]; then
 			_failfastctl_hops
 		elif [[ $arguments -eq 1 ]]; then
 			_failfastctl_add up down auto
 		else
-			_failfastctl_add --for --comment
+			_failfastctl_add --json --for --comment
 		fi
 		;;
 	explain) _failfastctl_add --json --listener ;;
-	check | queue) _failfastctl_add --json ;;
+	queue)
+		_failfastctl_add --json
+		[[ $arguments -gt 0 || $cur == -* ]] || _failfastctl_files
+		;;
+	check | reload) _failfastctl_add --json ;;
 	help) [[ $arguments -gt 0 ]] || _failfastctl_add "${commands[@]}" ;;
 	esac
 }
@@ -78,8 +88,7 @@ _failfastctl() {
 		case ${words[at]} in
 		-c | -s)
 			if ((at + 1 == ${#words[@]} - 1)); then
-				compopt -o filenames 2>/dev/null
-				mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+				_failfastctl_files
 				return
 			fi
 			options+=("${words[at]}" "${words[at + 1]}")

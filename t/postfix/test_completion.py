@@ -39,7 +39,7 @@ def test_commands_and_options():
     assert complete("failfastctl check --json ") == ["--json"]
     assert complete("failfastctl force x: ") == ["up", "down", "auto"]
     assert complete("failfastctl force x: d") == ["down"]
-    assert complete("failfastctl force x: down ") == ["--for", "--comment"]
+    assert complete("failfastctl force x: down ") == ["--json", "--for", "--comment"]
     assert complete("failfastctl force x: down --for ") == []
     assert complete("failfastctl force --for 10m x: ") == ["up", "down", "auto"]
     assert complete("failfastctl help w") == ["watch"]
@@ -56,6 +56,8 @@ def test_every_option_of_the_usage_is_completed():
 def test_files_behind_options(site):
     (site.dir / "some.conf").touch()
     assert complete("failfastctl -c so", cwd=site.dir) == ["some.conf"]
+    assert complete("failfastctl queue so", cwd=site.dir) == ["some.conf"]
+    assert complete("failfastctl queue --", cwd=site.dir) == ["--json"]
 
 
 @pytest.fixture(name="scene")

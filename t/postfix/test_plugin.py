@@ -65,7 +65,8 @@ def test_a_plugin_names_three_and_counts_the_others_and_foreign_words_cannot_bre
     scene.milter.extra = "".join(f'hop "{name.replace("$", chr(92) + "$")}" {{ }}\n' for name in odd)
     scene.start()
     scene.wait_up()
-    wait_until(lambda: plugin(scene.milter, "127.0.0.1]:1")[2].get("down") == 4, 10, "all four are down")
+    wait_until(lambda: plugin(scene.milter)[2].get("down") == 4 and
+               plugin(scene.milter)[2]["unknown"] == 0, 10, "all four are down, and nothing is unknown")
     code, words, data = plugin(scene.milter)
     assert code == 2 and words.endswith(" and 1 more"), words
     assert data["down"] == 4 and "|" not in words
