@@ -35,9 +35,12 @@ void log_init(const char *ident, bool to_stderr, int verbosity)
 static void clean(char *text)
 {
 	for (unsigned char *cp = (unsigned char *)text; *cp != '\0'; cp++) {
-		size_t length = *cp >= 0x80 ? utf8_length((const char *)cp) : 1;
+		size_t length;
 
-		if (*cp < ' ' || *cp == 0x7f || length == 0)
+		if (*cp >= ' ' && *cp < 0x7f)
+			continue;
+		length = *cp >= 0x80 ? utf8_length((const char *)cp) : 0;
+		if (length == 0)
 			*cp = '?';
 		else
 			cp += length - 1;
