@@ -51,12 +51,13 @@ struct dns_lookup {
 	size_t found_count;
 	unsigned best_preference;
 	uint32_t ttl_s;
-	bool is_known;	    /* found holds what the cache had */
+	bool is_known;      /* found holds what the cache had */
 	enum reason reason; /* the worst so far; what holds when nothing is found */
 	const char *why;    /* constant text for it */
 };
 
-/* dns_query_begin - ask whatever has to be asked; what is found out is in the lookup when nothing is pending any more */
+/* dns_query_begin - ask whatever has to be asked; what is found out is in the lookup when nothing
+ * is pending any more */
 void dns_query_begin(struct dns_lookup *lookup);
 
 /* dns_lookup_settle - report it if that was the last query */

@@ -1,7 +1,8 @@
 /*
  * dns_query - the queries of one look-up, and what their replies say
  *
- * A reply may lead to more queries: from MX records to the addresses of the hosts, from an alias to what it stands for.
+ * A reply may lead to more queries: from MX records to the addresses of the hosts, from an alias to
+ * what it stands for.
  */
 #include "probe/dns_private.h"
 
@@ -146,7 +147,8 @@ static void ask_type(struct dns_lookup *lookup, struct host *host, const char *n
 	ask(query, name);
 }
 
-/* ask_host - the addresses of one host; an address stands for itself, though it has no place in an MX record */
+/* ask_host - the addresses of one host; an address stands for itself, though it has no place in an
+ * MX record */
 static void ask_host(struct dns_lookup *lookup, const char *name, unsigned preference)
 {
 	struct host *host = &lookup->host[lookup->hosts++];
@@ -171,7 +173,8 @@ static void ask_host(struct dns_lookup *lookup, const char *name, unsigned prefe
 		end_host(lookup, host);
 }
 
-/* has_null - one such record makes the domain refuse mail (RFC 7505), for smtp(8) whatever else there is */
+/* has_null - one such record makes the domain refuse mail (RFC 7505), for smtp(8) whatever else
+ * there is */
 static bool has_null(const struct ares_mx_reply *list)
 {
 	for (; list != NULL; list = list->next)

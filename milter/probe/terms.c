@@ -1,9 +1,9 @@
 /*
  * terms - what is asked of each server, and by which name
  *
- * The nexthops of a list, and fall-backs, are each what smtp(8) looks up in smtp_tls_policy_maps and
- * smtp_sasl_password_maps, so each has terms of its own.  What is due at a server is known to request.deep, which knows a
- * server by a number: a hash of its nexthop, its name and its address.
+ * The nexthops of a list, and fall-backs, are each what smtp(8) looks up in smtp_tls_policy_maps
+ * and smtp_sasl_password_maps, so each has terms of its own.  What is due at a server is known to
+ * request.deep, which knows a server by a number: a hash of its nexthop, its name and its address.
  */
 #include "probe/prober_private.h"
 
@@ -17,7 +17,8 @@ void probe_auth_of(const struct plan *plan, struct probe_auth *auth)
 {
 	*auth = (struct probe_auth){
 		.is_wanted = plan->depth == DEPTH_AUTH && plan->auth.is_used,
-		.options = {plan->auth.options, plan->auth.tls_options, plan->auth.verified_options},
+		.options = {plan->auth.options, plan->auth.tls_options,
+			plan->auth.verified_options},
 		.filter = plan->auth.filter,
 		.level = plan->auth.level,
 	};
@@ -120,10 +121,12 @@ void terms_ask(struct probe *probe)
 	deep_task(request->deep, probe->server, &wish, clock_now_ms(), &probe->task);
 }
 
-/* take_credentials - that there were none, or that they could not be looked up, is the last that can be said of a server */
+/* take_credentials - that there were none, or that they could not be looked up, is the last that
+ * can be said of a server */
 static void take_credentials(const struct probe *probe, struct smtp_dialogue_result *result)
 {
-	if (result->reason != REASON_NONE || (!probe->is_stranger && *probe->no_credentials == '\0'))
+	if (result->reason != REASON_NONE ||
+		(!probe->is_stranger && *probe->no_credentials == '\0'))
 		return;
 	result->is_deep[DEPTH_KIND_AUTH] = true;
 	if (*probe->no_credentials == '\0')
@@ -140,6 +143,6 @@ void terms_found(struct probe *probe, struct smtp_dialogue_result *result)
 	if (deep == NULL)
 		return;
 	take_credentials(probe, result);
-	deep_take(deep, probe->server, probe->has_print ? probe->print : NULL, probe->is_spared, result,
-		clock_now_ms());
+	deep_take(deep, probe->server, probe->has_print ? probe->print : NULL, probe->is_spared,
+		result, clock_now_ms());
 }
