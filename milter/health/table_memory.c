@@ -77,6 +77,7 @@ void table_forget_memories(struct table *table)
 	struct memory *memory, *next;
 
 	HASH_ITER (hh, table->memories, memory, next) {
+		/* cppcheck-suppress uninitvar ; HASH_ITER sets it */
 		forget(table, memory); /* NOLINT(clang-analyzer-unix.Malloc): another */
 	}
 }

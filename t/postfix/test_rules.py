@@ -246,7 +246,7 @@ def test_rules_change_with_a_reload_and_not_in_mid_session(ruled):
         assert session.rcpt("b@bad.test") == REFUSED
         session.command("RSET")
         assert transact(session, "c@bad.test").refusal == REFUSED
-        assert scene.send("d@bad.test").accepted
+    assert scene.send("d@bad.test").accepted
 
 
 def test_a_thousand_recipients_by_a_rule_about_recipients(ruled):
