@@ -1,7 +1,7 @@
 """unit - the systemd unit, and a process confined as the unit says, where there is no systemd
 
 What systemd would do is done by hand between fork and exec: a private view of the file system, the
-capabilities, no_new_privs, and the filter of system calls.
+capabilities, and the filter of system calls.
 """
 import ctypes
 import errno
@@ -14,10 +14,10 @@ from .milter import ROOT, program
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID",
                 "SETUID")  # by number; the unit keeps none behind them
 LAST_CAPABILITY = 40
-PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
+PR_CAPBSET_DROP = 24
 CLONE_NEWNS = 0x20000
 MS_RDONLY, MS_NOSUID, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 0x20, 0x1000, 0x4000, 0x40000
-SCMP_ACT_ALLOW, SCMP_ACT_ERRNO = 0x7FFF0000, 0x00050000
+SCMP_ACT_ALLOW, SCMP_ACT_ERRNO, SCMP_FLTATR_CTL_NNP = 0x7FFF0000, 0x00050000, 3
 NO_SUCH_CALL = -1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -96,6 +96,8 @@ class Confinement:
         self._seccomp.seccomp_init.restype = ctypes.c_void_p
         self._filter = ctypes.c_void_p(self._seccomp.seccomp_init(
             ctypes.c_uint32(SCMP_ACT_ERRNO | errno.EPERM)))
+        assert not settings("NoNewPrivileges")
+        _must(self._seccomp.seccomp_attr_set(self._filter, SCMP_FLTATR_CTL_NNP, ctypes.c_uint32(0)))
         for name in allowed_calls():
             number = self._seccomp.seccomp_syscall_resolve_name(name.encode())
             if number != NO_SUCH_CALL:
@@ -110,5 +112,4 @@ class Confinement:
             name = CAPABILITIES[number] if number < len(CAPABILITIES) else ""
             if name not in self._kept:
                 _must(_libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0))
-        _must(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         _must(self._seccomp.seccomp_load(self._filter))
