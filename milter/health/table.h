@@ -29,8 +29,7 @@ enum mail_effect { MAIL_REFUSED, MAIL_TAGGED, MAIL_HELD, MAIL_EFFECTS };
 struct hop_view {
 	char name[HOP_NAME_BYTES];
 	unsigned roles; /* bits of enum hop_role */
-	bool is_local;
-	bool is_learned;
+	unsigned mail[MAIL_EFFECTS];   /* recipients of the last hour */
 	enum state state;	       /* the worst of its checks, "unknown" when stale */
 	enum reason reason;	       /* of that check */
 	char detail[HOP_DETAIL_BYTES]; /* of the last fault, "" when none */
@@ -39,10 +38,11 @@ struct hop_view {
 	int64_t age_ms;		       /* since the last result, -1: never */
 	int64_t latency_us;	       /* of the last answer, -1: none */
 	time_t tls_not_after;	       /* when the server's certificate ends, 0: none is known */
+	bool is_local;
+	bool is_learned;
+	bool is_stale; /* no result for too long */
 	bool has_check[CHECK_COUNT];
 	struct check check[CHECK_COUNT];
-	bool is_stale; /* no result for too long */
-	unsigned mail[MAIL_EFFECTS]; /* recipients of the last hour */
 };
 
 /* How fresh a result must be: probe.max_age and probe.max_wait. */
