@@ -37,10 +37,7 @@ struct override {
 struct hop_view {
 	char name[HOP_NAME_BYTES];
 	unsigned roles; /* bits of enum hop_role */
-	bool is_local;
-	bool is_learned;
-	bool is_forced;		       /* by an override; what probes find goes on underneath: */
-	enum state probed_state;       /* the state without the override */
+	enum state probed_state;       /* the state and the reason without the override */
 	enum reason probed_reason;
 	enum state state;	       /* the worst of its checks, "unknown" when stale */
 	enum reason reason;	       /* of that check */
@@ -51,10 +48,12 @@ struct hop_view {
 	int64_t age_ms;		       /* since the last result, -1: never */
 	int64_t latency_us;	       /* of the last answer, -1: none */
 	time_t tls_not_after;	       /* when the server's certificate ends, 0: none is known */
+	bool is_local;
+	bool is_learned;
+	bool is_forced; /* by an override; what probes find goes on underneath */
+	bool is_stale; /* no result for too long */
 	bool has_check[CHECK_COUNT];
 	struct check check[CHECK_COUNT];
-	bool is_stale; /* no result for too long */
-	unsigned mail[MAIL_EFFECTS]; /* recipients of the last hour */
 };
 
 /* How fresh a result must be: probe.max_age and probe.max_wait. */

@@ -139,7 +139,7 @@ def test_no_hops_then_one_and_then_nobody_answers(site, browser):  # pylint: dis
     assert browser.run("return document.body.className") == ""
 
 
-@pytest.mark.seconds(10)
+@pytest.mark.seconds(16)
 def test_two_thousand_hops_without_and_with_javascript(site, browser):  # pylint: disable=redefined-outer-name
     names = [f"smtp-{number}:[127.0.0.1]:1" for number in range(2000)]
     web = make(site, names, probe={"interval": "60s", "down_interval": "60s"})

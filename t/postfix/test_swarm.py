@@ -69,7 +69,7 @@ def test_garbage_slow_and_a_thousand_parallel_clients_do_not_delay_a_verdict(sit
     web = Web(milter, site.world.free_port())
     milter.start()
     milter.wait_state(hop, "up")
-    wait_until(lambda: web.get("/healthz").status == 200, 10, "healthy")
+    wait_until(web.is_healthy, 10, "healthy")
     mta = Mta(milter.socket_path())
     site.at_end(mta.close)
     quiet, noisy, slowest = ask_for(mta, hop, SECONDS), [], 0
@@ -93,4 +93,4 @@ def test_garbage_slow_and_a_thousand_parallel_clients_do_not_delay_a_verdict(sit
     if not is_sanitized():
         assert statistics.median(noisy) - statistics.median(quiet) < LIMIT_S
     assert milter.hop(hop)["state"] == "up"
-    wait_until(lambda: web.get("/healthz").status == 200, 10, "healthy")
+    wait_until(web.is_healthy, 10, "healthy")

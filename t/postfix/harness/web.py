@@ -38,6 +38,17 @@ class Web:
         finally:
             connection.close()
 
+    def health(self):
+        """What /healthz says; None: nobody answers in time."""
+        with contextlib.suppress(OSError):
+            return self.get("/healthz")
+        return None
+
+    def is_healthy(self):
+        """Does it say that all is well?"""
+        answer = self.health()
+        return answer is not None and answer.status == 200
+
     def raw(self, data, timeout=5.0):
         """Send bytes, and read until the other side closes or says nothing more."""
         with socket.create_connection((self.host, self.port), timeout) as sock:
