@@ -2,7 +2,8 @@
 
     /usr/bin/python3 -m pytest -n 3 t/postfix
 
-as root, on Debian with postfix, postfix-lmdb, postfix-pcre, amavisd-new, dovecot-lmtpd, iproute2, unbound,
+as root, on Debian with postfix, postfix-lmdb, postfix-pcre, amavisd-new, dovecot-lmtpd, iproute2,
+systemd-journal-remote, unbound,
 python3-pytest, python3-pytest-xdist, python3-pytest-timeout and a C compiler.  FAILFAST_BUILD names
 another build directory than the root of the repository; FAILFAST_LOAD_MESSAGES another number of
 messages for the memory test.  A test that fails shows every log of its site.
