@@ -20,7 +20,7 @@
 #include <strings.h>
 #include <uthash.h>
 
-enum { QUESTIONS = 2000, QUESTIONS_MS = 1500, FAILURES = 5, POSTCONF_MS = 10000 };
+enum { QUESTIONS = 2000, QUESTIONS_MS = 1000, FAILURES = 5, POSTCONF_MS = 10000 };
 
 /* Known hops that have a server of this name or address. */
 struct host {

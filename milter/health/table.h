@@ -37,6 +37,7 @@ struct override {
 struct hop_view {
 	char name[HOP_NAME_BYTES];
 	unsigned roles; /* bits of enum hop_role */
+	unsigned mail[MAIL_EFFECTS];   /* recipients of the last hour */
 	enum state probed_state;       /* the state and the reason without the override */
 	enum reason probed_reason;
 	enum state state;	       /* the worst of its checks, "unknown" when stale */

@@ -1,7 +1,7 @@
 """journald - the part of systemd-journald that Postfix's log meets: /dev/log in, a real journal out
 
-In the mount namespace of the worker, for one test: a /dev with a log socket, and a /var/log that holds nothing but
-journal/MACHINE-ID/system.journal, written by systemd-journal-remote(8).  What Postfix logs is copied to a plain file
+In the mount namespace of the worker, for one test: a /dev with a log socket, a machine ID of its own, and a /var/log
+that holds nothing but journal/MACHINE-ID/system.journal, written by systemd-journal-remote(8).  What Postfix logs is copied to a plain file
 for the test itself to look at.
 """
 import contextlib
@@ -13,6 +13,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 
 MS_BIND = 0x1000
 MS_REC = 0x4000
@@ -35,7 +36,7 @@ class Journald:
 
     def __init__(self, directory, copy):
         self.dir = pathlib.Path(directory)
-        self.machine = pathlib.Path("/etc/machine-id").read_text(encoding="ascii").strip()
+        self.machine = uuid.uuid4().hex
         self.boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text(
             encoding="ascii").strip().replace("-", "")
         self.path = pathlib.Path("/var/log/journal") / self.machine / "system.journal"
@@ -60,6 +61,8 @@ class Journald:
         os.chmod(devices / "log", 0o666)
         self._bind(devices, "/dev")
         self._bind(logs, "/var/log")
+        (self.dir / "machine-id").write_text(self.machine + "\n", encoding="ascii")
+        self._bind(self.dir / "machine-id", "/etc/machine-id")
         self._start_writer()
         self.write(b"<30>systemd[1]: started")
         self.chmod(mode)
