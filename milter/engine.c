@@ -74,6 +74,8 @@ static struct {
 	struct opener *opener;
 	struct keyring *keyring;
 	int channel_fd;
+	pid_t keeper;
+	bool is_replaced;
 	int64_t drain_until_ms;
 	unsigned quiet_polls;
 } engine;
@@ -185,7 +187,8 @@ static void on_drain(evutil_socket_t fd, short what, void *arg)
 	/* Twice in a row: the last answer may not be written yet when its message is counted out. */
 	engine.quiet_polls = milter_open_messages() == 0 ? engine.quiet_polls + 1 : 0;
 	if (engine.quiet_polls > 1 || clock_now_ms() >= engine.drain_until_ms) {
-		sockets_remove(engine.conf);
+		if (!engine.is_replaced)
+			sockets_remove(engine.conf);
 		state_end(engine.state);
 		end(EX_OK);
 	}
@@ -197,6 +200,7 @@ static void drain(void)
 {
 	if (engine.drain_until_ms != 0)
 		return;
+	hook_stop(engine.hook);
 	milter_drain();
 	state_save(engine.state); /* the disk may be slow, and the time is short */
 	engine.drain_until_ms = clock_now_ms() + DRAIN_MS;
@@ -254,6 +258,8 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 	while ((status = channel_receive(fd, &message)) == CHANNEL_GOT)
 		take_message(&message);
 	if (status == CHANNEL_GONE) {
+		/* One that lives has closed the line, and starts another engine on the same sockets. */
+		engine.is_replaced = getppid() == engine.keeper;
 		log_warnx("the keeper is gone: ending");
 		event_del(engine.channel_event);
 		drain();
@@ -398,6 +404,7 @@ _Noreturn void engine_run(const struct sources *sources, struct conf *fixed, int
 	raise_limits();
 	secret_guard();
 	engine.channel_fd = channel_fd;
+	engine.keeper = getppid();
 	engine.conf = conf_ref(fixed);
 	engine.table = table_new();
 	if (evthread_use_pthreads() < 0 || (engine.base = new_base()) == NULL)

@@ -41,6 +41,7 @@
 enum {
 	SETTLE_MS = 200,	 /* an editor writes more than once */
 	SEND_TIMEOUT_MS = 10000, /* an engine that takes no message for so long is stuck */
+	CHANNEL_TURN_MS = 100,
 	STOP_MS = 8000,		 /* the engine takes 5 s at most, and 2 to keep its state */
 	BACKOFF_FIRST_MS = 100,	 /* after a crash */
 	BACKOFF_MAX_MS = 2000,	 /* sessions that begin meanwhile wait for us */
@@ -58,6 +59,7 @@ struct keeper {
 	struct broker *broker;
 	struct vault *vault;
 	int signals;
+	int own_fd; /* of no process that we fork */
 	struct watch *watch;
 	int64_t poll_ms;    /* when to look at the files of tables */
 	int64_t reread_ms;  /* when to read Postfix's configuration again, 0: not */
@@ -110,6 +112,8 @@ static bool start_engine(struct keeper *keeper)
 		sigprocmask(SIG_UNBLOCK, &children, NULL);
 		close(fds[0]);
 		close(keeper->signals);
+		if (keeper->own_fd >= 0)
+			close(keeper->own_fd);
 		watch_free(keeper->watch);
 		hooks_leave(&keeper->hooks);
 		if (!privilege_become_engine(&keeper->privilege))
@@ -218,7 +222,6 @@ static void stop(struct keeper *keeper)
 	service_manager_stopping();
 	keeper->restart_ms = 0;
 	keeper->kill_ms = clock_now_ms() + STOP_MS;
-	hooks_leave(&keeper->hooks);
 	if (keeper->channel >= 0)
 		(void)channel_send(keeper->channel, CHANNEL_STOP, NULL, 0, -1, SEND_TIMEOUT_MS);
 }
@@ -306,12 +309,14 @@ static void take_message(struct keeper *keeper, struct channel_message *message)
 	}
 }
 
+/* take_channel - what is there, but signals and timers do not wait for all of it: a table may take its time to answer */
 static void take_channel(struct keeper *keeper)
 {
 	static struct channel_message message;
+	const int64_t until_ms = clock_now_ms() + CHANNEL_TURN_MS;
 	enum channel_status status = CHANNEL_NOTHING;
 
-	while (keeper->channel >= 0 &&
+	while (keeper->channel >= 0 && clock_now_ms() < until_ms &&
 		(status = channel_receive(keeper->channel, &message)) == CHANNEL_GOT)
 		take_message(keeper, &message);
 	if (status == CHANNEL_GONE)
@@ -348,9 +353,13 @@ static void watch_engine(struct keeper *keeper, int64_t now_ms)
 	}
 	if (!is_due(keeper->manager_ms, now_ms))
 		return;
+	/* When it has come to itself, or another one has taken its place, that is to be told in time. */
+	if (keeper->engine != 0 && heartbeat_is_weak(&keeper->heartbeat)) {
+		keeper->manager_ms = now_ms + HEARTBEAT_TICK_MS;
+		return;
+	}
 	keeper->manager_ms = now_ms + keeper->manager_interval_ms;
-	if (keeper->engine == 0 || !heartbeat_is_weak(&keeper->heartbeat))
-		service_manager_alive();
+	service_manager_alive();
 }
 
 static void run_timers(struct keeper *keeper, int64_t now_ms)
@@ -457,8 +466,9 @@ void keeper_free(struct keeper *keeper)
 	free(keeper);
 }
 
-int keeper_run(struct keeper *keeper, keeper_ready_fn *ready, void *arg)
+int keeper_run(struct keeper *keeper, int own_fd, keeper_ready_fn *ready, void *arg)
 {
+	keeper->own_fd = own_fd;
 	keeper->ready = ready;
 	keeper->arg = arg;
 	keeper->exit_status = EX_OSERR;
@@ -475,6 +485,7 @@ int keeper_run(struct keeper *keeper, keeper_ready_fn *ready, void *arg)
 		if (start_engine(keeper)) {
 			keeper->exit_status = EX_OK;
 			loop(keeper);
+			hooks_leave(&keeper->hooks);
 		}
 	}
 	sockets_remove(keeper->fixed);

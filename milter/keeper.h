@@ -22,9 +22,11 @@ void keeper_free(struct keeper *keeper);
  * keeper_run - give up root, then keep an engine running until SIGTERM or SIGINT; returns an exit status: 0, or that
  * of an engine which could not start.  The sockets are gone then, where we may remove them.
  *
+ * own_fd: a descriptor that no process forked here may have, -1: there is none.
+ *
  * SIGHUP reads both configurations again, and so does a change of main.cf or master.cf; SIGUSR1 lets the
  * engine write its state to the log.
  */
-int keeper_run(struct keeper *keeper, keeper_ready_fn *ready, void *arg);
+int keeper_run(struct keeper *keeper, int own_fd, keeper_ready_fn *ready, void *arg);
 
 #endif

@@ -94,9 +94,12 @@ static void report(void *arg, const char *message)
 static int write_pidfile(const char *pidfile)
 {
 	char *fresh = xasprintf("%s.new", pidfile);
-	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	bool is_written = fd >= 0 && dprintf(fd, "%ld\n", (long)getpid()) > 0;
+	bool is_written;
+	int fd;
 
+	(void)unlink(fresh);
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	is_written = fd >= 0 && dprintf(fd, "%ld\n", (long)getpid()) > 0;
 	is_written = is_written && rename(fresh, pidfile) == 0;
 	if (!is_written) {
 		log_err("%s", pidfile);
@@ -142,7 +145,7 @@ static int keep(struct sources *sources, const char *pidfile, int *ready_pipe)
 		return status;
 	if (pidfile != NULL)
 		pidfile_fd = write_pidfile(pidfile);
-	status = keeper_run(keeper, on_ready, ready_pipe);
+	status = keeper_run(keeper, pidfile_fd, on_ready, ready_pipe);
 	remove_pidfile(pidfile, pidfile_fd);
 	keeper_free(keeper);
 	return status;

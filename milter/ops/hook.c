@@ -30,16 +30,21 @@ struct hook {
 	unsigned dropped;          /* changes, since that was told last */
 };
 
+void hook_stop(struct hook *hook)
+{
+	if (hook->runner >= 0)
+		event_del(hook->event);
+	hook->runner = -1;
+	hook->is_busy = false;
+	hook_queue_clear(hook->queue);
+}
+
 /* lose_runner - nobody can start it anew: what it may, the keeper may not any more */
 static void lose_runner(struct hook *hook)
 {
 	log_errx("on_change: the process that runs programs is gone; they are not run until "
-		 "failfast-milter is "
-		 "restarted");
-	event_del(hook->event);
-	hook->runner = -1;
-	hook->is_busy = false;
-	hook_queue_clear(hook->queue);
+		 "failfast-milter is restarted");
+	hook_stop(hook);
 }
 
 /* put_text - a value and its NUL; false when it does not fit */

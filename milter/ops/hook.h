@@ -23,6 +23,9 @@ struct hook *hook_new(struct event_base *base, int runner);
  * waits is told to the new program, if there is one. */
 void hook_apply(struct hook *hook, const char *program, const char *host);
 
+/* hook_stop - we end, and so does the process that runs programs: that is no news */
+void hook_stop(struct hook *hook);
+
 /* hook_change - a notify_fn; arg is the struct hook */
 void hook_change(void *arg, const struct hop_view *view, const struct hop_change *change);
 

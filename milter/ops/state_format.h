@@ -18,6 +18,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* No time in a file lies behind the year 9999, which ends what X.509 can say (RFC 5280, 4.1.2.5). */
+#define STATE_TIME_MAX_MS INT64_C(253402300799000)
+
 enum {
 	STATE_VERSION = 1,
 	STATE_AGE_MS = 600 * 1000, /* what is known of hops is not used when it is older */

@@ -11,9 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No time of ours lies behind the year 2286. */
-#define TIME_MAX_MS INT64_C(10000000000000)
-
 enum { DUE_MAX_MS = 2 * DEPTH_AUTH_MS };
 
 /* A text that is being read. */
@@ -56,7 +53,7 @@ static bool get_time(const struct reader *reader, const json_t *object, const ch
 	int64_t wall_ms;
 
 	*out = 0;
-	if (!get_number(object, key, TIME_MAX_MS, &wall_ms))
+	if (!get_number(object, key, STATE_TIME_MAX_MS, &wall_ms))
 		return false;
 	if (wall_ms == 0)
 		return true;
@@ -73,7 +70,7 @@ static bool get_wall(const struct reader *reader, const json_t *object, const ch
 	bool may_be_ahead, time_t *out)
 {
 	int64_t wall_ms;
-	bool is_good = get_number(object, key, TIME_MAX_MS, &wall_ms);
+	bool is_good = get_number(object, key, STATE_TIME_MAX_MS, &wall_ms);
 
 	if (!may_be_ahead && wall_ms > reader->image->wall_ms)
 		wall_ms = reader->image->wall_ms;
@@ -349,7 +346,7 @@ static bool read_details(const json_t *object, struct hop_memory *hop)
 
 	hop->latency_us = latency != NULL ? json_integer_value(latency) : -1;
 	if (latency != NULL &&
-		(!json_is_integer(latency) || hop->latency_us < 0 || hop->latency_us > TIME_MAX_MS))
+		(!json_is_integer(latency) || hop->latency_us < 0 || hop->latency_us > STATE_TIME_MAX_MS))
 		return false;
 	if (detail != NULL && *detail != '\0')
 		hop->detail = strdup(detail);
@@ -438,7 +435,7 @@ static enum state_worth read_head(struct reader *reader, const json_t *head)
 	if (format == NULL || strcmp(format, "failfast-milter state") != 0 ||
 		json_integer_value(json_object_get(head, "version")) != STATE_VERSION)
 		return STATE_FOREIGN;
-	if (!get_number(head, "saved", TIME_MAX_MS, &saved_ms) || saved_ms == 0 ||
+	if (!get_number(head, "saved", STATE_TIME_MAX_MS, &saved_ms) || saved_ms == 0 ||
 		!get_hex(head, "salt", image->salt, sizeof image->salt)) {
 		(void)damaged(reader, "no time or no salt");
 		return STATE_DAMAGED;

@@ -98,10 +98,10 @@ static void put_time(
 		put(object, key, json_integer(image->wall_ms - (image->now_ms - at_ms)));
 }
 
-/* put_wall - of the time of day */
+/* put_wall - of the time of day; what no file can say, as a server's certificate may, is left out */
 static void put_wall(json_t **object, const char *key, time_t when)
 {
-	if (when != 0)
+	if (when > 0 && when <= STATE_TIME_MAX_MS / 1000)
 		put(object, key, json_integer((json_int_t)when * 1000));
 }
 

@@ -110,10 +110,10 @@ void attempts_extra_failed(struct probe *probe, enum reason reason, const char *
 
 static bool is_hard(const struct probe *probe, enum reason reason)
 {
-	return net_address_is_local(&probe->address[probe->at]) &&
-	       (reason == REASON_CONNECTION_REFUSED || reason == REASON_SOCKET_MISSING ||
+	return (reason == REASON_CONNECTION_REFUSED || reason == REASON_SOCKET_MISSING ||
 		       /* ::1 where IPv6 is switched off */
-		       reason == REASON_HOST_UNREACHABLE);
+		       reason == REASON_HOST_UNREACHABLE) &&
+	       net_address_is_local(&probe->address[probe->at]);
 }
 
 void attempts_failed(struct probe *probe, enum progress progress, enum reason reason,

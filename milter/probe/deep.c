@@ -166,7 +166,7 @@ void deep_take(struct deep *deep, uint64_t server, const unsigned char *print, b
 	if (met == NULL)
 		return;
 	keep(deep, met, result, now_ms);
-	if (result->is_deep[DEPTH_KIND_AUTH])
+	if (result->is_deep[DEPTH_KIND_AUTH] && result->reason != REASON_LOCAL_ERROR)
 		met->is_rechecking = false;
 	if (print != NULL && (is_spared || result->reason == REASON_AUTH_REJECTED))
 		keep_rejected(deep, met, print, now_ms);

@@ -79,6 +79,9 @@ static int64_t pause_ms(const struct depth_state *state, enum depth_kind kind, c
 void depth_record(struct depth_state *state, enum depth_kind kind, const struct outcome *outcome,
 	const char *detail, int64_t down_interval_ms, int64_t now_ms)
 {
+	/* What could not be looked up takes nothing back: rejected credentials are not sent again for that. */
+	if (state->kind[kind].is_latched && outcome->reason == REASON_LOCAL_ERROR)
+		return;
 	if (outcome->reason == REASON_NONE || (outcome->severity == SEVERITY_DEGRADED && !is_deep(outcome))) {
 		depth_forget(state, kind);
 		state->kind[kind].due_ms = now_ms + interval_ms[kind];

@@ -104,7 +104,8 @@ static void take_in(struct sched *sched, const char *name, unsigned roles, put_f
 		.name = name,
 		.base = base,
 		.is_probed = plan.kind != PLAN_NOTHING || has_canary,
-		.is_local = plan.kind != PLAN_SERVER || hop_target_is_local(&plan.target),
+		/* Nobody is to wait for a canary. */
+		.is_local = plan.kind == PLAN_SERVER ? hop_target_is_local(&plan.target) : !has_canary,
 		.roles = roles,
 		.interval_ms = longest_sleep(sched, name),
 		.down_interval_ms = sched_settings(sched)->down_interval_ms,
@@ -233,7 +234,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	while (table_learned_next(sched->table, name, &role))
 		learn(sched, name, role);
 	while ((hop = table_next_wanted(sched->table)) != NULL)
-		job_begin(hop_job(hop));
+		if (hop_job(hop) != NULL) /* a reload may have taken it, and canaries come by themselves */
+			job_begin(hop_job(hop));
 }
 
 static void wake(void *arg)

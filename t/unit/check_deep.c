@@ -126,6 +126,20 @@ START_TEST(a_recheck_ends_when_the_credentials_are_the_same)
 }
 END_TEST
 
+START_TEST(a_look_up_that_fails_takes_no_rejection_back)
+{
+	ck_assert(ask(ONE, NOW));
+	(void)take(ONE, NOW, REASON_AUTH_REJECTED, TO_AUTH);
+	ck_assert(deep_recheck(&deep));
+	ck_assert_int_eq(take_print(ONE, NOW + 1, REASON_LOCAL_ERROR, TO_AUTH, NULL, false), REASON_LOCAL_ERROR);
+	ck_assert_msg(deep_is_rejected(&deep, old), "they would be sent once more");
+	ck_assert_uint_eq(deep_latches(&deep), 1);
+	ck_assert_msg(ask(ONE, NOW + 2), "whether they are others is not known yet");
+	ck_assert_int_eq(take_print(ONE, NOW + 2, REASON_NONE, TO_HELLO, old, true), REASON_AUTH_REJECTED);
+	ck_assert(!ask(ONE, NOW + 3));
+}
+END_TEST
+
 START_TEST(what_one_server_rejects_is_not_for_the_others_but_other_words_are)
 {
 	ck_assert(ask(ONE, NOW));
@@ -232,6 +246,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_probe_that_did_not_come_so_far_leaves_it_due);
 	tcase_add_test(tcase, a_rejection_lasts_and_only_other_credentials_are_tried);
 	tcase_add_test(tcase, a_recheck_ends_when_the_credentials_are_the_same);
+	tcase_add_test(tcase, a_look_up_that_fails_takes_no_rejection_back);
 	tcase_add_test(tcase, what_one_server_rejects_is_not_for_the_others_but_other_words_are);
 	tcase_add_test(tcase, the_operator_may_ask_again);
 	tcase_add_test(tcase, a_hop_that_is_not_looked_at_so_deep_any_more_is_cured);

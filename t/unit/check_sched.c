@@ -362,6 +362,28 @@ START_TEST(who_asks_for_a_hop_that_goes_hears_of_it)
 }
 END_TEST
 
+START_TEST(mail_through_a_transport_that_only_canaries_look_at_waits_for_nobody)
+{
+	const struct freshness freshness = {1000, 300};
+	struct conf *conf = parse_good("canary \"smtp\" { hosts = {\"192.0.2.1:25\"} }\nhop \"smtp:\" { }\n");
+	struct hop_view view;
+	int64_t start_ms;
+
+	if (!own_network())
+		return;
+	site = site_new(conf, NULL, 0);
+	conf_unref(conf);
+	sched_apply(sched, site);
+	site_unref(site);
+	ck_assert_ptr_nonnull(table_find(table, "smtp:"));
+	start_ms = clock_now_ms();
+	for (int i = 0; i < 10; i++)
+		ck_assert(table_ask(table, "smtp:", &freshness, &view));
+	ck_assert_int_lt(clock_now_ms() - start_ms, 300);
+	run_for(50);
+}
+END_TEST
+
 START_TEST(a_remote_hop_that_stays_down_is_left_alone_more_and_more)
 {
 	int64_t down_ms = 0, before = 0, pause;
@@ -406,6 +428,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_reload_probes_only_what_is_new);
 	tcase_add_test(tcase, those_who_ask_while_a_probe_is_under_way_share_the_next);
 	tcase_add_test(tcase, who_asks_for_a_hop_that_goes_hears_of_it);
+	tcase_add_test(tcase, mail_through_a_transport_that_only_canaries_look_at_waits_for_nobody);
 	tcase_add_test(tcase, a_remote_hop_that_stays_down_is_left_alone_more_and_more);
 	tcase_add_test(tcase, a_start_is_spread_evenly);
 }

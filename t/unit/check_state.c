@@ -316,6 +316,21 @@ START_TEST(a_name_that_cannot_stand_there_is_left_out)
 }
 END_TEST
 
+START_TEST(dates_of_certificates_that_no_file_can_say_are_left_out)
+{
+	static const time_t ends[] = {253402300799, 253402300800, 0, -1};
+
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+		add_hop("relay:[192.0.2.1]")->hop.tls_not_after = ends[i];
+	write_image();
+	ck_assert_int_eq(read_text(text, bytes), STATE_GOOD);
+	ck_assert_uint_eq(read_back.hop_count, 4);
+	ck_assert_int_eq(read_back.hop[0].hop.tls_not_after, ends[0]);
+	for (size_t i = 1; i < 4; i++)
+		ck_assert_int_eq(read_back.hop[i].hop.tls_not_after, 0);
+}
+END_TEST
+
 START_TEST(counts_do_not_outgrow_the_file)
 {
 	add_latch(add_hop("relay:[192.0.2.1]"));
@@ -375,6 +390,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_byte_that_changed_is_never_a_crash);
 	tcase_add_test(tcase, what_makes_no_sense_is_damage);
 	tcase_add_test(tcase, a_name_that_cannot_stand_there_is_left_out);
+	tcase_add_test(tcase, dates_of_certificates_that_no_file_can_say_are_left_out);
 	tcase_add_test(tcase, counts_do_not_outgrow_the_file);
 	tcase_add_test(tcase, a_file_replaces_another_and_a_failure_replaces_nothing);
 }
