@@ -277,8 +277,9 @@ static bool step(struct runner *runner, int orders)
 		take_words(runner);
 	if (fds[1].revents != 0)
 		take_signals(runner);
-	/* Before requests: the keeper changes the program first, and then tells the engine. */
-	if (fds[0].revents != 0 && !take_orders(runner, orders))
+	/* Before requests: the keeper changes the program first, and then tells the engine.  One may have come after
+	 * poll() had looked for it. */
+	if ((fds[0].revents != 0 || fds[3].revents != 0) && !take_orders(runner, orders))
 		return false;
 	if (fds[3].revents != 0)
 		take_requests(runner);
