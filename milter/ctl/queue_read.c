@@ -6,6 +6,7 @@
  */
 #include "ctl/queue.h"
 
+#include "base/utf8.h"
 #include "base/xmem.h"
 
 #include <errno.h>
@@ -30,43 +31,23 @@ static void add(struct line *line, const char *text, size_t bytes)
 	line->is_too_long = line->is_too_long || line->used + bytes > QUEUE_LINE_BYTES;
 	if (line->is_too_long || bytes == 0)
 		return;
-	if (line->used + bytes > line->size) {
+	if (line->used + bytes >= line->size) {
 		line->size = line->size * 2 + FIRST_BYTES;
-		if (line->size < line->used + bytes)
-			line->size = line->used + bytes;
+		if (line->size <= line->used + bytes)
+			line->size = line->used + bytes + 1;
 		line->text = xrealloc(line->text, line->size);
 	}
 	memcpy(line->text + line->used, text, bytes);
 	line->used += bytes;
 }
 
-/* sequence_bytes - of the character of UTF-8 that begins here (RFC 3629); 0: none does */
-static size_t sequence_bytes(const unsigned char *at, size_t left)
-{
-	static const unsigned char first[] = {
-		0x80, 0xe0, 0xf0, 0xf5}; /* above those of 1, 2, 3, 4 bytes */
-	size_t bytes = 1;
-
-	while (bytes <= sizeof first && *at >= first[bytes - 1])
-		bytes++;
-	if (bytes > sizeof first || bytes > left || (*at >= 0x80 && *at < 0xc2))
-		return 0;
-	for (size_t i = 1; i < bytes; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	/* Too long for what they say, surrogates, too large. */
-	if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) ||
-		(*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f))
-		return 0;
-	return bytes;
-}
-
+/* replace_bytes - of a text with a NUL behind it */
 static void replace_bytes(char *text, size_t length)
 {
 	size_t bytes;
 
 	for (size_t i = 0; i < length; i += bytes) {
-		bytes = sequence_bytes((unsigned char *)text + i, length - i);
+		bytes = (unsigned char)text[i] < 0x80 ? 1 : utf8_length(text + i);
 		if (bytes == 0) {
 			text[i] = '?';
 			bytes = 1;
@@ -81,6 +62,7 @@ static json_t *parse(struct line *line)
 
 	if (message != NULL || json_error_code(&error) != json_error_invalid_utf8)
 		return message;
+	line->text[line->used] = '\0';
 	replace_bytes(line->text, line->used);
 	return json_loadb(line->text, line->used, JSON_ALLOW_NUL, &error);
 }

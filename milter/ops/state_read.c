@@ -4,9 +4,8 @@
  * The file is ours, so what is not as we write it is damage, and of a damaged file nothing is
  * believed.
  */
-#include "ops/state_format.h"
+#include "ops/state_fields.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,144 +27,6 @@ static bool damaged(struct reader *reader, const char *what)
 	return false;
 }
 
-/* get_number - 0 when it is not there; false when it is no number from 0 to max */
-static bool get_number(const json_t *object, const char *key, int64_t max, int64_t *out)
-{
-	const json_t *value = json_object_get(object, key);
-
-	*out = json_integer_value(value);
-	return value == NULL || (json_is_integer(value) && *out >= 0 && *out <= max);
-}
-
-static bool get_count(const json_t *object, const char *key, unsigned *out)
-{
-	int64_t count;
-	bool is_good = get_number(object, key, STATE_COUNT_MAX, &count);
-
-	*out = is_good ? (unsigned)count : 0;
-	return is_good;
-}
-
-/* get_time - into the table's clock; at_most_ms: how far behind now it can be */
-static bool get_time(const struct reader *reader, const json_t *object, const char *key,
-	int64_t at_most_ms, int64_t *out)
-{
-	int64_t wall_ms;
-
-	*out = 0;
-	if (!get_number(object, key, STATE_TIME_MAX_MS, &wall_ms))
-		return false;
-	if (wall_ms == 0)
-		return true;
-	if (wall_ms > reader->image->wall_ms + at_most_ms)
-		wall_ms = reader->image->wall_ms + at_most_ms;
-	*out = reader->image->now_ms - (reader->image->wall_ms - wall_ms);
-	if (*out == 0) /* which means never */
-		*out = -1;
-	return true;
-}
-
-/* get_wall - seconds; not of the future unless it may be */
-static bool get_wall(const struct reader *reader, const json_t *object, const char *key,
-	bool may_be_ahead, time_t *out)
-{
-	int64_t wall_ms;
-	bool is_good = get_number(object, key, STATE_TIME_MAX_MS, &wall_ms);
-
-	if (!may_be_ahead && wall_ms > reader->image->wall_ms)
-		wall_ms = reader->image->wall_ms;
-	*out = (time_t)(wall_ms / 1000);
-	return is_good;
-}
-
-static bool get_truth(const json_t *object, const char *key, bool *out)
-{
-	const json_t *value = json_object_get(object, key);
-
-	*out = json_is_true(value);
-	return value == NULL || json_is_true(value);
-}
-
-/* get_hex - exactly so many bytes; false when it is not there */
-static bool get_hex(const json_t *object, const char *key, unsigned char *out, size_t count)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	if (text == NULL || strlen(text) != 2 * count ||
-		strspn(text, "0123456789abcdef") != 2 * count)
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		const char byte[3] = {text[2 * i], text[2 * i + 1], '\0'};
-
-		out[i] = (unsigned char)strtoul(byte, NULL, 16);
-	}
-	return true;
-}
-
-/* get_bits - a number of 64 bits, as put_bits() writes it */
-static bool get_bits(const json_t *object, const char *key, uint64_t *out)
-{
-	unsigned char bytes[sizeof *out];
-
-	if (!get_hex(object, key, bytes, sizeof bytes))
-		return false;
-	*out = 0;
-	for (size_t i = 0; i < sizeof bytes; i++)
-		*out = *out << 8 | bytes[i];
-	return true;
-}
-
-static bool get_reason(const json_t *object, enum reason *out)
-{
-	const json_t *value = json_object_get(object, "reason");
-
-	*out = REASON_NONE;
-	if (value == NULL)
-		return true;
-	*out = json_is_string(value) ? reason_from_token(json_string_value(value)) : REASON_COUNT;
-	return *out < REASON_COUNT && *out != REASON_NONE;
-}
-
-static bool get_state(const json_t *object, enum state *out)
-{
-	const char *name = json_string_value(json_object_get(object, "state"));
-
-	for (int state = 0; name != NULL && state < STATE_COUNT; state++)
-		if (strcmp(name, state_name((enum state)state)) == 0) {
-			*out = (enum state)state;
-			return true;
-		}
-	return false;
-}
-
-/* get_text - one clean line; NULL when it is not there, is too long or has other characters */
-static const char *get_text(const json_t *object, const char *key, size_t bytes)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	if (text == NULL || strlen(text) >= bytes)
-		return NULL;
-	for (const char *cp = text; *cp != '\0'; cp++)
-		if ((unsigned char)*cp < ' ' || *cp == 0x7f)
-			return NULL;
-	return text;
-}
-
-bool state_is_name(const char *name)
-{
-	for (const char *cp = name; *cp != '\0'; cp++)
-		if ((unsigned char)*cp <= ' ' || *cp == 0x7f || *cp == '"')
-			return false;
-	return strlen(name) < HOP_NAME_BYTES && *name != ':' && strchr(name, ':') != NULL;
-}
-
-static const char *get_name(const json_t *object, const char *key)
-{
-	const char *name = json_string_value(json_object_get(object, key));
-
-	return name != NULL && state_is_name(name) ? name : NULL;
-}
-
 static bool read_falls(const struct reader *reader, const json_t *object, struct check *check)
 {
 	const json_t *list = json_object_get(object, "fell");
@@ -177,7 +38,7 @@ static bool read_falls(const struct reader *reader, const json_t *object, struct
 	for (size_t i = 0; i < count; i++) {
 		json_t *one = json_pack("{s:O}", "at", json_array_get(list, i));
 		bool is_good =
-			get_time(reader, one, "at", 0, &check->fell_ms[FLAP_FALLS - count + i]);
+			field_time(reader->image, one, "at", 0, &check->fell_ms[FLAP_FALLS - count + i]);
 
 		json_decref(one);
 		if (!is_good)
@@ -205,14 +66,14 @@ static bool makes_sense(const struct check *check)
 static bool read_check(const struct reader *reader, const json_t *object, struct check *check)
 {
 	bool passes, fails;
-	bool is_good = get_state(object, &check->state) && get_reason(object, &check->reason) &&
-		       get_count(object, "successes", &check->successes) &&
-		       get_count(object, "failures", &check->failures) &&
-		       get_truth(object, "accused", &check->is_accused) &&
-		       get_time(reader, object, "since", 0, &check->since_ms) &&
-		       get_time(reader, object, "result", 0, &check->result_ms) &&
-		       get_truth(object, "passes", &passes) && get_truth(object, "fails", &fails) &&
-		       get_time(reader, object, "turned", 0, &check->turned_ms) &&
+	bool is_good = field_state(object, &check->state) && field_reason(object, &check->reason) &&
+		       field_count(object, "successes", &check->successes) &&
+		       field_count(object, "failures", &check->failures) &&
+		       field_truth(object, "accused", &check->is_accused) &&
+		       field_time(reader->image, object, "since", 0, &check->since_ms) &&
+		       field_time(reader->image, object, "result", 0, &check->result_ms) &&
+		       field_truth(object, "passes", &passes) && field_truth(object, "fails", &fails) &&
+		       field_time(reader->image, object, "turned", 0, &check->turned_ms) &&
 		       read_falls(reader, object, check);
 
 	if (!is_good || (passes && fails))
@@ -272,12 +133,12 @@ static bool read_roles(const json_t *object, unsigned *roles)
 
 static bool read_fault(const json_t *object, struct depth_fault *fault)
 {
-	const char *detail = get_text(object, "detail", sizeof fault->detail);
+	const char *detail = field_text(object, "detail", sizeof fault->detail);
 	bool is_degraded;
 
-	if (!get_reason(object, &fault->outcome.reason) || fault->outcome.reason == REASON_NONE ||
-		!get_truth(object, "degraded", &is_degraded) ||
-		!get_truth(object, "hard", &fault->outcome.is_hard))
+	if (!field_reason(object, &fault->outcome.reason) || fault->outcome.reason == REASON_NONE ||
+		!field_truth(object, "degraded", &is_degraded) ||
+		!field_truth(object, "hard", &fault->outcome.is_hard))
 		return false;
 	fault->outcome.severity =
 		is_degraded ? SEVERITY_DEGRADED : reason_severity(fault->outcome.reason);
@@ -292,10 +153,10 @@ static bool read_kind(
 	const json_t *fault = json_object_get(object, "fault");
 
 	if (!json_is_object(object) ||
-		!get_time(reader, object, "due", DUE_MAX_MS, &state->kind[kind].due_ms) ||
-		!get_time(reader, object, "since", 0, &state->kind[kind].since_ms) ||
-		!get_count(object, "faults", &state->kind[kind].faults) ||
-		!get_truth(object, "latched", &state->kind[kind].is_latched))
+		!field_time(reader->image, object, "due", DUE_MAX_MS, &state->kind[kind].due_ms) ||
+		!field_time(reader->image, object, "since", 0, &state->kind[kind].since_ms) ||
+		!field_count(object, "faults", &state->kind[kind].faults) ||
+		!field_truth(object, "latched", &state->kind[kind].is_latched))
 		return false;
 	if (fault == NULL)
 		return true;
@@ -308,10 +169,10 @@ static bool read_server(const struct reader *reader, const json_t *object, struc
 	struct deep_server *server;
 	uint64_t number;
 
-	if (!get_bits(object, "server", &number))
+	if (!field_bits(object, "server", &number))
 		return false;
 	server = deep_add(deep, number);
-	if (server == NULL || !get_bits(object, "tls_asked", &server->tls_hash) ||
+	if (server == NULL || !field_bits(object, "tls_asked", &server->tls_hash) ||
 		!read_kind(reader, json_object_get(object, "tls"), &server->state, DEPTH_KIND_TLS) ||
 		!read_kind(reader, json_object_get(object, "auth"), &server->state, DEPTH_KIND_AUTH) ||
 		!read_kind(reader, json_object_get(object, "recipient"), &server->state,
@@ -319,7 +180,7 @@ static bool read_server(const struct reader *reader, const json_t *object, struc
 		return false;
 	server->has_short_print = true;
 	return !server->state.kind[DEPTH_KIND_AUTH].is_latched ||
-	       get_hex(object, "rejected", server->rejected, DEEP_SHORT_PRINT_BYTES);
+	       field_hex(object, "rejected", server->rejected, DEEP_SHORT_PRINT_BYTES);
 }
 
 /* read_servers - what is known of them from behind hello */
@@ -342,7 +203,7 @@ static bool read_servers(const struct reader *reader, const json_t *list, struct
 static bool read_details(const json_t *object, struct hop_memory *hop)
 {
 	const json_t *latency = json_object_get(object, "latency_us");
-	const char *detail = get_text(object, "detail", HOP_DETAIL_BYTES);
+	const char *detail = field_text(object, "detail", HOP_DETAIL_BYTES);
 
 	hop->latency_us = latency != NULL ? json_integer_value(latency) : -1;
 	if (latency != NULL &&
@@ -355,7 +216,7 @@ static bool read_details(const json_t *object, struct hop_memory *hop)
 
 static bool read_hop(struct reader *reader, const json_t *object)
 {
-	const char *name = get_name(object, "hop");
+	const char *name = field_name(object, "hop");
 	struct state_hop *entry;
 	struct hop_memory *hop;
 
@@ -371,13 +232,13 @@ static bool read_hop(struct reader *reader, const json_t *object)
 	for (int i = 0; i < CHECK_COUNT; i++)
 		hop->check[i].state = STATE_UNKNOWN;
 	if (hop->name == NULL || !read_roles(object, &hop->roles) ||
-		!get_truth(object, "learned", &hop->is_learned) ||
-		!get_truth(object, "local", &hop->is_local) || !get_state(object, &hop->state) ||
-		!get_wall(reader, object, "since", false, &hop->since) ||
-		!get_wall(reader, object, "probed", false, &hop->last_probe) ||
-		!get_wall(reader, object, "tls_not_after", true, &hop->tls_not_after) ||
-		!get_time(reader, object, "result", 0, &hop->result_ms) ||
-		!get_time(reader, object, "used", 0, &hop->used_ms) || !read_details(object, hop) ||
+		!field_truth(object, "learned", &hop->is_learned) ||
+		!field_truth(object, "local", &hop->is_local) || !field_state(object, &hop->state) ||
+		!field_wall(reader->image, object, "since", false, &hop->since) ||
+		!field_wall(reader->image, object, "probed", false, &hop->last_probe) ||
+		!field_wall(reader->image, object, "tls_not_after", true, &hop->tls_not_after) ||
+		!field_time(reader->image, object, "result", 0, &hop->result_ms) ||
+		!field_time(reader->image, object, "used", 0, &hop->used_ms) || !read_details(object, hop) ||
 		!read_checks(reader, object, hop) ||
 		!read_servers(reader, json_object_get(object, "servers"), entry))
 		return damaged(reader, "a hop that makes no sense");
@@ -410,15 +271,15 @@ static bool keep_override(struct reader *reader, const char *name, const struct 
 
 static bool read_override(struct reader *reader, const json_t *object)
 {
-	const char *name = get_name(object, "force");
+	const char *name = field_name(object, "force");
 	const char *comment = json_string_value(json_object_get(object, "comment"));
 	struct override override = {0};
 	enum state state;
 
 	if (name == NULL || comment == NULL || !override_is_clean(comment) ||
-		!get_state(object, &state) || (state != STATE_UP && state != STATE_DOWN) ||
-		!get_wall(reader, object, "since", true, &override.since) || override.since == 0 ||
-		!get_wall(reader, object, "until", true, &override.until) ||
+		!field_state(object, &state) || (state != STATE_UP && state != STATE_DOWN) ||
+		!field_wall(reader->image, object, "since", true, &override.since) || override.since == 0 ||
+		!field_wall(reader->image, object, "until", true, &override.until) ||
 		(override.until != 0 && override.until < override.since))
 		return damaged(reader, "an override that makes no sense");
 	override.is_up = state == STATE_UP;
@@ -435,8 +296,8 @@ static enum state_worth read_head(struct reader *reader, const json_t *head)
 	if (format == NULL || strcmp(format, "failfast-milter state") != 0 ||
 		json_integer_value(json_object_get(head, "version")) != STATE_VERSION)
 		return STATE_FOREIGN;
-	if (!get_number(head, "saved", STATE_TIME_MAX_MS, &saved_ms) || saved_ms == 0 ||
-		!get_hex(head, "salt", image->salt, sizeof image->salt)) {
+	if (!field_number(head, "saved", STATE_TIME_MAX_MS, &saved_ms) || saved_ms == 0 ||
+		!field_hex(head, "salt", image->salt, sizeof image->salt)) {
 		(void)damaged(reader, "no time or no salt");
 		return STATE_DAMAGED;
 	}
