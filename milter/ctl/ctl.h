@@ -40,9 +40,6 @@ int ctl_queue(const struct ctl *ctl, int argc, char **argv);
 int ctl_watch(const struct ctl *ctl, int argc, char **argv);
 int ctl_help(const struct ctl *ctl, int argc, char **argv);
 
-/* ctl_has_command - is there a command of this name? */
-bool ctl_has_command(const char *name);
-
 /* ctl_no_such_command - say so, and which one may have been meant; returns CTL_UNKNOWN */
 int ctl_no_such_command(const char *name);
 

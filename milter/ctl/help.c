@@ -42,8 +42,7 @@ static void print_usage(FILE *out)
 {
 	(void)fprintf(out, "usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] COMMAND\n");
 	for (size_t i = 0; i < sizeof helps / sizeof *helps; i++)
-		if (ctl_has_command(helps[i].name))
-			(void)fprintf(out, "    %s%s%s\n", helps[i].name,
+		(void)fprintf(out, "    %s%s%s\n", helps[i].name,
 				*helps[i].arguments != '\0' ? " " : "", helps[i].arguments);
 }
 
@@ -58,8 +57,7 @@ static void print_all(void)
 	print_usage(stdout);
 	(void)printf("\n");
 	for (size_t i = 0; i < sizeof helps / sizeof *helps; i++)
-		if (ctl_has_command(helps[i].name))
-			(void)printf("    %-8s %s\n", helps[i].name, helps[i].purpose);
+		(void)printf("    %-8s %s\n", helps[i].name, helps[i].purpose);
 	(void)printf(
 		"\n-c FILE            the configuration, which names the socket of the daemon\n"
 		"-s CONTROL_SOCKET  that socket\n"
@@ -78,7 +76,7 @@ int ctl_help(const struct ctl *ctl, int argc, char **argv)
 	for (size_t i = 0; i < sizeof helps / sizeof *helps; i++) {
 		const struct help *help = &helps[i];
 
-		if (strcmp(help->name, argv[1]) != 0 || !ctl_has_command(help->name))
+		if (strcmp(help->name, argv[1]) != 0)
 			continue;
 		(void)printf(
 			"usage: failfastctl [-c FILE] [-s CONTROL_SOCKET] %s%s%s\n\n%s: %s.\n%s",

@@ -41,11 +41,6 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-bool ctl_has_command(const char *name)
-{
-	return find_command(name) != NULL;
-}
-
 int ctl_no_such_command(const char *name)
 {
 	const char *nearest = NULL;

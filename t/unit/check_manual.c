@@ -106,11 +106,12 @@ START_TEST(every_reason_is_documented_with_its_code)
 	for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++) {
 		const char *token = reason_token((enum reason)reason);
 
-		(void)snprintf(row, sizeof row, "\n.It %s Ta %s Ta", token,
-			reason == REASON_LOCAL_ERROR ? "" : reason_code((enum reason)reason));
-		ck_assert_msg(strstr(page, row) != NULL ||
-				      (reason == REASON_LOCAL_ERROR && strstr(page, token) != NULL),
-			"%s is not in the manual", row + 1);
+		if (reason == REASON_LOCAL_ERROR)
+			(void)snprintf(row, sizeof row, "\n.It Em %s\n", token);
+		else
+			(void)snprintf(row, sizeof row, "\n.It Em %s Pq %s\n", token,
+				reason_code((enum reason)reason));
+		ck_assert_msg(strstr(page, row) != NULL, "%s is not in the manual", row + 1);
 	}
 	free(page);
 }
