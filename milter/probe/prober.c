@@ -59,7 +59,7 @@ int64_t prober_limit_ms(const struct probe_request *request)
 	/* One behind the first may have a stricter TLS policy. */
 	bool may_tls = request->depth >= DEPTH_TLS || nexthops > 1;
 	int64_t replies = SMTP_DIALOGUE_REPLIES + (may_tls ? SMTP_DIALOGUE_TLS_REPLIES : 0) +
-			  (request->auth.is_wanted ? SMTP_DIALOGUE_AUTH_REPLIES : 0) +
+			  (request->auth.is_wanted ? SMTP_DIALOGUE_AUTH_REPLIES * SMTP_DIALOGUE_AUTH_PATIENCE : 0) +
 			  (*request->recipient != '\0' ? SMTP_DIALOGUE_RECIPIENT_REPLIES : 0);
 	int64_t each = request->connect_timeout_ms + replies * request->reply_timeout_ms +
 		       SMTP_DIALOGUE_QUIT_MS + (request->auth.is_wanted ? KEYRING_LIMIT_MS : 0);

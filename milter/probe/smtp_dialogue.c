@@ -144,6 +144,14 @@ static bool send_command(struct smtp_dialogue *dialogue, const char *command)
 	return smtp_dialogue_send_line(dialogue, line);
 }
 
+/* limit_ms - how long to wait for the reply */
+static int64_t limit_ms(const struct smtp_dialogue *dialogue, enum step step)
+{
+	if (step == STEP_QUIT)
+		return SMTP_DIALOGUE_QUIT_MS;
+	return dialogue->request.reply_timeout_ms * (step == STEP_AUTH ? SMTP_DIALOGUE_AUTH_PATIENCE : 1);
+}
+
 /* smtp_dialogue_begin_step - say what the step says and wait for the reply; false when we are out of memory */
 bool smtp_dialogue_begin_step(struct smtp_dialogue *dialogue, enum step step)
 {
@@ -153,8 +161,7 @@ bool smtp_dialogue_begin_step(struct smtp_dialogue *dialogue, enum step step)
 	smtp_reply_start(&dialogue->reply);
 	if (step == STEP_EHLO || step == STEP_LHLO)
 		smtp_hello_start(&dialogue->hello);
-	if (!arm(dialogue,
-		    step == STEP_QUIT ? SMTP_DIALOGUE_QUIT_MS : dialogue->request.reply_timeout_ms))
+	if (!arm(dialogue, limit_ms(dialogue, step)))
 		return false;
 	return command == NULL || send_command(dialogue, command);
 }

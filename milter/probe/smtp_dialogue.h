@@ -25,6 +25,9 @@ enum {
 	SMTP_DIALOGUE_REPLIES = 3,    /* at most waited for until done(): greeting, EHLO, HELO */
 	SMTP_DIALOGUE_TLS_REPLIES = 4, /* with TLS as well: STARTTLS, the handshake, EHLO and HELO again */
 	SMTP_DIALOGUE_AUTH_REPLIES = 3,	     /* and: AUTH, user name, password */
+	/* Times as long for each of these: many servers are slow to say 535 on purpose, and who does not hear it would
+	 * send the same again. */
+	SMTP_DIALOGUE_AUTH_PATIENCE = 3,
 	SMTP_DIALOGUE_RECIPIENT_REPLIES = 3, /* and: MAIL, RCPT, RSET */
 };
 

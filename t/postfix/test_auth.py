@@ -160,7 +160,7 @@ def test_a_server_that_breaks_in_mid_authentication_is_down_and_not_hammered(sit
     scene = AuthScene(site).passwords()
     scene.relay.set("auth", mechanisms=mechanism, trick=trick)
     scene.start()
-    scene.wait("down", reason)
+    scene.wait("down", reason, timeout=30)  # a reply to AUTH is waited for three times as long, three times
     before = scene.relay.connections
     wait_until(lambda: scene.relay.connections >= before + 4, 15, "probes after that")
     assert len(scene.attempts()) <= 4, scene.attempts()
