@@ -10,7 +10,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 void state_image_free(struct state_image *image)
 {
@@ -214,15 +213,11 @@ static json_t *server_document(const struct state_image *image, const struct dee
 /* server_documents - those that were met last */
 static json_t *server_documents(const struct state_image *image, const struct deep *deep)
 {
-	const struct deep_server *server;
+	const struct deep_server *server = deep->servers;
 	json_t *list = json_array();
 
-	DL_FOREACH(deep->servers, server)
-	{
-		/* cppcheck-suppress uninitvar ; DL_FOREACH sets it */
-		if (json_array_size(list) < STATE_SERVERS_MAX)
-			json_array_append_new(list, server_document(image, server));
-	}
+	for (; server != NULL && json_array_size(list) < STATE_SERVERS_MAX; server = server->next)
+		json_array_append_new(list, server_document(image, server));
 	return list;
 }
 
