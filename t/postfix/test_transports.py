@@ -216,7 +216,7 @@ def test_an_hour_of_probes_of_private_sockets_leaves_no_trace_in_the_log_of_post
     """An hour at the default interval is 360 probes; an agent ends by itself when it was asked so often."""
     probe = {**BRISK, "interval": "100ms", "fast_interval": "100ms"}
     scene = TransportScene(site, service("svc") + pipe("piped", "/bin/true"), probe=probe)
-    scene.postfix.params.update(default_transport="smtp", max_use="360", **VIRTUAL)
+    scene.postfix.params.update(default_transport="smtp", max_use="360", default_process_limit="1", **VIRTUAL)
     names = ("smtp", "relay", "lmtp", "local", "virtual", "error", "retry", "discard", "smtp-amavis", "svc",
              "piped")
     scene.milter.extra = "".join(f'hop "{name}:" {{ }}\n' for name in names)
