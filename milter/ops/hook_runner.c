@@ -228,18 +228,17 @@ static bool take_orders(struct runner *runner, int orders)
 	return status != CHANNEL_GONE;
 }
 
-static void take_requests(struct runner *runner)
+/* next_request - one alone: an order may have come before the one behind it */
+static void next_request(struct runner *runner)
 {
 	static struct channel_message message;
-	enum channel_status status = CHANNEL_NOTHING;
+	enum channel_status status = channel_receive(runner->requests, &message);
 
-	while (runner->pid == 0 &&
-		(status = channel_receive(runner->requests, &message)) == CHANNEL_GOT) {
+	if (status == CHANNEL_GOT) {
 		if (message.fd >= 0)
 			close(message.fd);
 		take_request(runner, &message);
-	}
-	if (status == CHANNEL_GONE) {
+	} else if (status == CHANNEL_GONE) {
 		close(runner->requests);
 		runner->requests = -1;
 	}
@@ -282,7 +281,7 @@ static bool step(struct runner *runner, int orders)
 	if ((fds[0].revents != 0 || fds[3].revents != 0) && !take_orders(runner, orders))
 		return false;
 	if (fds[3].revents != 0)
-		take_requests(runner);
+		next_request(runner);
 	if (runner->pid != 0 && clock_now_ms() >= runner->deadline_ms)
 		press(runner);
 	return true;
