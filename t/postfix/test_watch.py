@@ -131,7 +131,11 @@ def watching(scene):
 def test_it_survives_a_restart_and_tells_what_changed_meanwhile(site):
     scene = routes(site)
     watch = Watch(site, scene.milter)
-    wait_until(lambda: watching(scene), 5, "it watches")
+    # A first word, so that it is known to have begun.
+    assert scene.milter.ctl("force", scene.good_hop, "up")[0] == 0
+    watch.wait(f"forced-up {re.escape(scene.good_hop)}")
+    assert scene.milter.ctl("force", scene.good_hop, "auto")[0] == 0
+    watch.wait(f"forced-up -> up {re.escape(scene.good_hop)}")
     scene.milter.stop()
     watch.wait(STAMP + "failfast-milter is gone: waiting for it$")
     scene.bad.stop()
@@ -140,14 +144,14 @@ def test_it_survives_a_restart_and_tells_what_changed_meanwhile(site):
     watch.wait(STAMP + rf"up -> down {re.escape(scene.bad_hop)} connection-refused")
     wait_until(lambda: scene.milter.status()["counts"]["unknown"] == 0, 10, "every hop is known again")
     os.kill(scene.milter.engine_pid(), signal.SIGKILL)
-    watch.wait("failfast-milter is gone", after=3)
-    watch.wait("failfast-milter is back", 5, after=4)
+    watch.wait("failfast-milter is gone", after=5)
+    watch.wait("failfast-milter is back", 5, after=6)
     scene.milter.wait_ready()
     scene.milter.wait_state(scene.good_hop, "up")
     scene.milter.wait_state(scene.bad_hop, "down")
     scene.bad.start()
     watch.wait(STAMP + rf"down -> up {re.escape(scene.bad_hop)}$")
-    assert len(watch.lines) == 6, "what is as it was is not told"
+    assert len(watch.lines) == 8, "what is as it was is not told"
 
 
 def test_it_ends_when_nobody_reads_and_when_there_is_no_daemon(site):
